@@ -1,0 +1,92 @@
+# One command each. Everything they need is set up inside this checkout first, and only when it is stale; a fresh clone
+# needs nothing but Python 3.11 or later with its venv module. The registries asked are those pip and npm are set to.
+#
+#   make run [ARGS='--port 9000']   the demo office on this machine
+#   make test                       everything: checks, Python tests, browser tests, JavaScript tests
+#   make check                      format, lint, types, layers, fast tests
+#   make bench, make bench-quick    figures on this machine
+#   make client                     the browser client, into server/liaison/static/
+#   make lock [ARGS=--upgrade]      the hashed lock files, from pyproject.toml
+
+PYTHON ?= python3
+ARGS ?=
+
+LOCKS := deploy/requirements
+BIN := .venv/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+BUILD_CLIENT := $(BIN)/python deploy/build_client.py
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench bench-quick client lock static-checks js-checks node system-packages clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+run: .venv/.server client
+	@$(BIN)/liaison demo $(ARGS)
+
+# The cheap checks come first, so that a misspelt name doesn't cost the minutes that the browser tests take.
+test: system-packages static-checks js-checks
+	$(BIN)/python -m pytest $(ARGS)
+	$(BUILD_CLIENT) npm test
+
+check: static-checks js-checks
+	$(BIN)/python -m pytest --quiet -m 'not slow and not system and not browser' $(ARGS)
+
+bench: .venv/.dev client
+	$(BIN)/python -m bench $(ARGS)
+
+bench-quick: .venv/.dev client
+	$(BIN)/python -m bench --quick $(ARGS)
+
+static-checks: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+js-checks: .venv/.dev client
+	$(BUILD_CLIENT) npm run check
+
+# The builder compares a digest of client_js/ with the one it left beside the last bundle, so this may always run.
+client: node
+	@$(BUILD_CLIENT) build
+
+# Node.js 20 or later from the machine, else the one that PyPI packages.
+node: .venv/.server
+	@$(BUILD_CLIENT) has-node || $(PIP_INSTALL) -r $(LOCKS)/node.txt
+
+system-packages:
+	@.ci/system-packages
+
+# The development lock holds the server lock's versions and more, so whoever has the first also has the second.
+.venv/.dev: $(LOCKS)/dev.txt pyproject.toml | $(BIN)/python
+	$(PIP_INSTALL) -r $(LOCKS)/dev.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch .venv/.server $@
+
+.venv/.server: $(LOCKS)/server.txt pyproject.toml | $(BIN)/python
+	$(PIP_INSTALL) -r $(LOCKS)/server.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo 'Liaison needs Python 3.11 or later; name one with PYTHON=…' >&2; exit 1; }
+	@$(PYTHON) -m venv .venv \
+	    || { rm -rf .venv; echo 'Python came without its venv module; on Debian: apt-get install python3-venv' >&2; exit 1; }
+
+# uv reads no pip settings, so it is told which index pip would ask.
+lock: .venv/.dev
+	@index="$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true)"; \
+	export UV_DEFAULT_INDEX="$${PIP_INDEX_URL:-$$index}"; \
+	[ -n "$$UV_DEFAULT_INDEX" ] || unset UV_DEFAULT_INDEX; \
+	compile="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(ARGS) \
+	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links"; \
+	set -ex; \
+	$$compile pyproject.toml --extra server --group build --output-file $(LOCKS)/server.txt; \
+	$$compile pyproject.toml --extra server --group dev --constraint $(LOCKS)/server.txt --output-file $(LOCKS)/dev.txt; \
+	$$compile --group node --output-file $(LOCKS)/node.txt
+
+clean:
+	rm -rf .venv client_js/node_modules server/liaison/static dist
