@@ -1,0 +1,1 @@
+"""The world outside, each piece behind a port: SQL, memory, passwords, clock."""

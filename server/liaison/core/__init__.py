@@ -1,0 +1,1 @@
+"""The domain as pure values and functions: no I/O, no clock, no task, no randomness, no logging."""

@@ -1,0 +1,86 @@
+"""What a channel's log holds: drafts before they have a place, entries once they do. (PROTOCOL.md §5)
+
+Corrections, withdrawals and reactions are entries of their own and refer to an earlier one by its seq: nothing that
+was committed is ever changed, so live delivery, resume and export need only one loop.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
+
+
+class EntryKind(Enum):
+    """What an entry does. The registers add kinds of their own."""
+
+    TEXT = "text"
+    CORRECTION = "correction"
+    WITHDRAWAL = "withdrawal"
+    REACTION = "reaction"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An entry that asks for a place: everything but seq, time and link.
+
+    `key` is the sender's own idempotency key. `ref` is the seq that a reply answers, or that a correction, withdrawal
+    or reaction is about; 0 is none. `removed` takes a reaction back. Unused strings are empty.
+    """
+
+    sender: UserId
+    delegation: DelegationId
+    key: str
+    kind: EntryKind
+    text: str = ""
+    ref: int = 0
+    reaction: str = ""
+    removed: bool = False
+    mentions: tuple[UserId, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it takes in a batch; the constant stands for the fields beside the text."""
+        return 128 + len(self.text) * 3
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A committed draft: seqs of a channel are 1, 2, 3 … within an epoch, `link` chains each to the one before."""
+
+    channel: ChannelId
+    seq: int
+    time_ms: Millis
+    link: bytes
+    draft: Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The draft was committed now, as this entry."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The same draft had been committed before, at this place."""
+
+    seq: int
+    time_ms: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicting:
+    """The key had been used by this sender in this channel for something else; nothing was stored."""
+
+
+Outcome = Stored | Repeated | Conflicting
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A run of a channel's entries in rising seq, and where the channel stood when it was read."""
+
+    epoch: int
+    head: int
+    entries: tuple[Entry, ...]

@@ -1,0 +1,75 @@
+"""Who may do what: one table, the same for both delegations. (PROTOCOL.md §2.4)
+
+A channel that isn't yours is answered like one that does not exist, whatever was asked of it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from liaison.core.rights import Account, Membership, Role
+from liaison.protocol.errors import ErrorCode
+
+
+class Action(Enum):
+    """Everything that needs a right; each command and endpoint names one."""
+
+    SUBSCRIBE = auto()
+    READ = auto()
+    PUBLISH = auto()
+    REACT = auto()
+    TYPE = auto()
+    MARK_READ = auto()
+    LIST_CHANNELS = auto()
+    OPEN_DIRECT = auto()
+    SEE_PRESENCE = auto()
+    SET_AVAILABILITY = auto()
+    WATCH_SESSIONS = auto()
+
+
+class Need(Enum):
+    """What the actor must be to the channel."""
+
+    NOTHING = auto()
+    MEMBER = auto()
+    WRITER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The roles that may, and what they must be to the channel."""
+
+    roles: frozenset[Role]
+    need: Need
+
+
+_PEOPLE: Final = frozenset({Role.OFFICIAL, Role.HEAD})
+_SPEAKERS: Final = _PEOPLE | {Role.BOT}
+_EVERYBODY: Final = _SPEAKERS | {Role.OPS}
+
+RULES: Final[Mapping[Action, Rule]] = {
+    Action.SUBSCRIBE: Rule(_SPEAKERS, Need.MEMBER),
+    Action.READ: Rule(_SPEAKERS, Need.MEMBER),
+    Action.PUBLISH: Rule(_SPEAKERS, Need.WRITER),
+    Action.REACT: Rule(_SPEAKERS, Need.WRITER),
+    Action.TYPE: Rule(_SPEAKERS, Need.WRITER),
+    Action.MARK_READ: Rule(_SPEAKERS, Need.MEMBER),
+    Action.LIST_CHANNELS: Rule(_EVERYBODY, Need.NOTHING),
+    Action.OPEN_DIRECT: Rule(_PEOPLE, Need.NOTHING),
+    Action.SEE_PRESENCE: Rule(_EVERYBODY, Need.NOTHING),
+    Action.SET_AVAILABILITY: Rule(_PEOPLE, Need.NOTHING),
+    Action.WATCH_SESSIONS: Rule(frozenset({Role.OPS}), Need.NOTHING),
+}
+
+
+def refusal(account: Account, action: Action, membership: Membership | None) -> ErrorCode | None:
+    """Say why `account` may not do `action` in a channel it has `membership` of; None means it may."""
+    rule = RULES[action]
+    if rule.need is Need.NOTHING:
+        return None if account.role in rule.roles else ErrorCode.FORBIDDEN
+    if membership is None or account.role not in rule.roles:
+        return ErrorCode.NO_SUCH_CHANNEL
+    if rule.need is Need.WRITER and not membership.can_write:
+        return ErrorCode.FORBIDDEN
+    return None

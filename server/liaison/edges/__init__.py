@@ -1,0 +1,1 @@
+"""What clients connect to: WebSocket, HTTP, event streams, pages, health and metrics, on aiohttp."""

@@ -1,0 +1,43 @@
+"""What the office tells those who watch it: numbers for metrics, never message text."""
+
+from typing import Protocol
+
+from liaison.core.identifiers import DelegationId
+
+
+class Observer(Protocol):
+    """Called on the hot path: each must cost next to nothing, and none may raise."""
+
+    def session_opened(self, role: str, wire: str) -> None: ...
+
+    def session_closed(self, role: str, wire: str, cause: str) -> None: ...
+
+    def published(self, delegation: DelegationId, messages: int) -> None:
+        """So many messages of this side were committed now (repeats not counted)."""
+        ...
+
+    def acknowledged(self, delegation: DelegationId, latency_ms: float) -> None:
+        """From the command's arrival to its reply being handed to the socket."""
+        ...
+
+    def delivered(self, sender: DelegationId, receivers: int, latency_ms: float) -> None:
+        """One message of `sender`'s side was handed to so many live subscriptions, so long after its commit began."""
+        ...
+
+    def caught_up(self, messages: int) -> None:
+        """So many messages were served from the log to subscriptions that were behind."""
+        ...
+
+    def hint_missed(self) -> None:
+        """A gap or a silent head was found and filled from the log."""
+        ...
+
+    def refused(self, error_name: str) -> None: ...
+
+    def slow_consumer(self) -> None:
+        """A subscription fell behind its socket and turned to catching up."""
+        ...
+
+    def append_finished(self, messages: int, latency_ms: float, result: str) -> None:
+        """An append ended as `committed`, `refused` or `unknown`."""
+        ...

@@ -1,0 +1,94 @@
+"""Errors of the wire: one row each, and the exceptions that carry them. (PROTOCOL.md §7)
+
+    LiaisonError
+    ├── RemoteProtocolError     the peer broke the protocol: answer, then close with the row's close code
+    └── Refused                 the peer asked for what it can't have: answer, keep the connection
+        └── Unavailable         not now: `temporary` is true, trying again may help
+
+A bug of our own is none of these: it is logged with its reference and answered as `internal`.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from liaison.protocol.close_codes import CloseCode
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """One error of the wire: its number, whether trying again may help, and what HTTP and WebSocket do with it."""
+
+    code: int
+    temporary: bool
+    http_status: int
+    close_code: CloseCode | None = None
+
+
+class ErrorCode(Enum):
+    """Every error a client can meet; the member's lower-case name is the wire's `name`."""
+
+    MALFORMED = ErrorRow(100, False, 400, CloseCode.MALFORMED)
+    UNKNOWN_COMMAND = ErrorRow(101, False, 404)
+    NOT_CONNECTED = ErrorRow(102, False, 401, CloseCode.UNAUTHENTICATED)
+    ALREADY_CONNECTED = ErrorRow(103, False, 409)
+    INVALID = ErrorRow(104, False, 400)
+    TOO_LARGE = ErrorRow(105, False, 413)
+    FRAME_TOO_LARGE = ErrorRow(106, False, 413, CloseCode.MESSAGE_TOO_BIG)
+
+    UNAUTHENTICATED = ErrorRow(200, False, 401, CloseCode.UNAUTHENTICATED)
+    AUTHENTICATION_TIMEOUT = ErrorRow(201, False, 408, CloseCode.AUTHENTICATION_TIMEOUT)
+    REVOKED = ErrorRow(202, False, 401, CloseCode.REVOKED)
+    WRONG_CREDENTIALS = ErrorRow(203, False, 401)
+    FORBIDDEN = ErrorRow(204, False, 403)
+    ORIGIN_REFUSED = ErrorRow(205, False, 403)
+    TOO_MANY_SESSIONS = ErrorRow(206, False, 429, CloseCode.TOO_MANY_SESSIONS)
+
+    NO_SUCH_CHANNEL = ErrorRow(300, False, 404)
+    NO_SUCH_MESSAGE = ErrorRow(301, False, 404)
+    NO_SUCH_USER = ErrorRow(302, False, 404)
+    NOT_AUTHOR = ErrorRow(303, False, 403)
+    WITHDRAWN = ErrorRow(304, False, 409)
+    CONFLICT = ErrorRow(305, False, 409)
+
+    RATE_LIMITED = ErrorRow(400, True, 429)
+    BUSY = ErrorRow(401, True, 429)
+    FLOODING = ErrorRow(402, False, 429, CloseCode.FLOODING)
+
+    UNAVAILABLE = ErrorRow(500, True, 503)
+    STORAGE_FULL = ErrorRow(501, True, 507)
+    UNKNOWN_OUTCOME = ErrorRow(502, True, 504, CloseCode.UNKNOWN_OUTCOME)
+    DRAINING = ErrorRow(503, True, 503)
+    INTERNAL = ErrorRow(504, True, 500)
+
+    @property
+    def wire_name(self) -> str:
+        """The stable name that stands beside the number on the wire."""
+        return self.name.lower()
+
+
+class LiaisonError(Exception):
+    """Anything that is answered to a client as an error row."""
+
+    def __init__(self, code: ErrorCode, message: str, *, retry_after_ms: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retry_after_ms = retry_after_ms
+
+
+class RemoteProtocolError(LiaisonError):
+    """The peer sent what the protocol does not allow; the connection ends with the row's close code."""
+
+    def __init__(self, message: str, code: ErrorCode = ErrorCode.MALFORMED) -> None:
+        super().__init__(code, message)
+
+
+class Refused(LiaisonError):
+    """The peer asked for something it can't have; the connection stays."""
+
+
+class Unavailable(Refused):
+    """Not now; definitely not done, and trying again may help."""
+
+    def __init__(self, message: str, code: ErrorCode = ErrorCode.UNAVAILABLE, *, retry_after_ms: int = 1000) -> None:
+        super().__init__(code, message, retry_after_ms=retry_after_ms)

@@ -1,0 +1,51 @@
+"""Every bound of the wire, with the reason for its size. (PROTOCOL.md §9)
+
+Sizes in bytes are of UTF-8; a `_chars` bound counts code points and is what the decoder checks first.
+"""
+
+from typing import Final
+
+# The longest message is 16 KiB of text; the rest leaves room for escapes in JSON and bounds what a hostile peer can make
+# us allocate (1 MiB of empty arrays decodes into 67 MB).
+MAX_FRAME_BYTES: Final = 64 * 1024
+# Before anybody has said who they are, the longest honest frame is `connect` with a token.
+MAX_UNAUTHENTICATED_FRAME_BYTES: Final = 4 * 1024
+# A page of Korean text with a signature block; longer documents are attachments.
+MAX_TEXT_BYTES: Final = 16 * 1024
+MAX_KEY_CHARS: Final = 64
+MAX_CHANNEL_CHARS: Final = 160
+MAX_USER_CHARS: Final = 32
+MAX_REACTION_CHARS: Final = 16
+MAX_QUERY_CHARS: Final = 128
+MAX_TOKEN_CHARS: Final = 256
+MAX_CLIENT_CHARS: Final = 64
+MAX_MENTIONS: Final = 32
+MAX_DIRECT_MEMBERS: Final = 8
+# One page of history at 16 KiB a message would pass any frame limit a client sets, so pages are also cut by bytes.
+MAX_PAGE_MESSAGES: Final = 200
+MAX_PAGE_BYTES: Final = 512 * 1024
+DEFAULT_PAGE_MESSAGES: Final = 50
+MAX_TAIL_MESSAGES: Final = 100
+# 2**53 - 1: the largest integer that JavaScript holds exactly.
+MAX_SAFE_INTEGER: Final = 9_007_199_254_740_991
+
+MAX_SUBSCRIPTIONS_PER_SESSION: Final = 256
+MAX_SESSIONS_PER_USER: Final = 20
+# Reads and joins that wait for storage; the publish queue has its own bound.
+MAX_COMMANDS_IN_FLIGHT: Final = 16
+MAX_PUBLISHES_IN_FLIGHT: Final = 256
+CONNECTS_PER_ADDRESS_PER_S: Final = 20
+COMMANDS_PER_SESSION_PER_S: Final = 200
+COMMANDS_PER_SESSION_BURST: Final = 400
+
+HANDSHAKE_TIMEOUT_MS: Final = 10_000
+AUTHENTICATION_TIMEOUT_MS: Final = 5_000
+PING_INTERVAL_MS: Final = 15_000
+PONG_TIMEOUT_MS: Final = 10_000
+# A socket that took nothing for this long is closed as `slow`; the client resumes from the log.
+SLOW_TIMEOUT_MS: Final = 30_000
+TYPING_TTL_MS: Final = 6_000
+
+# One append: at most this much waits in one transaction, so that a commit stays short.
+MAX_BATCH_MESSAGES: Final = 100
+MAX_BATCH_BYTES: Final = 256 * 1024
