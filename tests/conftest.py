@@ -1,0 +1,58 @@
+"""What all tests share: their order, the settings of property tests, and the browser."""
+
+import os
+import shutil
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import settings
+
+# From what fails fastest to what takes longest. The browser comes last for a second reason: Playwright's synchronous
+# API leaves an event loop running on the main thread until the session ends, and no asyncio test can run after that.
+ORDER = ("", "slow", "system", "browser")
+
+# No deadline per example: two shared cores make single examples slow at random. In CI the examples are the same each
+# time, so that a change isn't held up by a rare find that it didn't cause; developers' runs go on finding those.
+settings.register_profile("liaison", deadline=None, print_blob=True, derandomize="CI" in os.environ)
+settings.load_profile("liaison")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        return max(ORDER.index(mark) for mark in _marks(item))
+
+    items.sort(key=place)
+
+
+def _marks(item: pytest.Item) -> Iterable[str]:
+    yield ""
+    yield from (mark.name for mark in item.iter_markers() if mark.name in ORDER)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, object]:
+    """Start Debian's Chromium: Playwright's own download isn't to be had everywhere."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.fail("The browser tests need Chromium; `.ci/system-packages` installs it.")
+    arguments = [
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        # Without these it looks up its maker's hosts, which costs seconds where there is no way out.
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        # A shared /dev/shm of 64 MiB, as in containers, crashes its pages.
+        "--disable-dev-shm-usage",
+    ]
+    # Chromium's sandbox refuses to start for root.
+    if os.geteuid() == 0:
+        arguments.append("--no-sandbox")
+    return {"executable_path": chromium, "args": arguments, "headless": True}
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, object]) -> dict[str, object]:
+    """Officials' browsers speak Korean; a test for English overrides this."""
+    return {**browser_context_args, "locale": "ko-KR", "timezone_id": "Asia/Seoul"}
