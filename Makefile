@@ -54,7 +54,7 @@ client: node
 
 # Node.js 20 or later from the machine, else the one that PyPI packages.
 node: .venv/.server
-	@$(BUILD_CLIENT) has-node || $(PIP_INSTALL) -r $(LOCKS)/node.txt
+	@$(BUILD_CLIENT) has-node 2>/dev/null || $(PIP_INSTALL) -r $(LOCKS)/node.txt
 
 system-packages:
 	@.ci/system-packages

@@ -47,7 +47,8 @@ class Node(NamedTuple):
     @property
     def environment(self) -> dict[str, str]:
         """Ours, with this Node.js first on the path: npm's scripts start a bare `node`."""
-        return os.environ | {"PATH": str(Path(self.node[0]).parent) + os.pathsep + os.environ.get("PATH", "")}
+        path = str(Path(self.node[0]).parent) + os.pathsep + os.environ.get("PATH", "")
+        return os.environ | {"PATH": path, "npm_config_update_notifier": "false"}
 
 
 def system_node() -> Node | None:
