@@ -20,8 +20,13 @@ class Observer(Protocol):
         """From the command's arrival to its reply being handed to the socket."""
         ...
 
-    def delivered(self, sender: DelegationId, receivers: int, latency_ms: float) -> None:
-        """One message of `sender`'s side was handed to so many live subscriptions, so long after its commit began."""
+    def delivered(
+        self, sender: DelegationId, receiver: DelegationId, *, messages: int, receivers: int, latency_ms: float
+    ) -> None:
+        """So many messages of `sender`'s side went to each of so many live subscriptions of `receiver`'s side.
+
+        `latency_ms` is from the beginning of their commit to their being handed to the sockets.
+        """
         ...
 
     def caught_up(self, messages: int) -> None:
