@@ -24,8 +24,12 @@ NO_DELEGATION: Final = DelegationId("")
 
 _USER: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 _DELEGATION: Final = re.compile(r"[a-z][a-z0-9]{0,15}")
-# Letters of any script, so that a channel can carry a Korean name; no `+`, which joins names in `dm/`, and no `/`.
-_CHANNEL_NAME: Final = re.compile(r"[\w][\w.-]{0,63}")
+# Letters of any script, so that a channel can carry a Korean name; no `+`, which joins names in `dm/`, and no `/`. The
+# four Hangul fillers are letters to Unicode and blank to the eye: two channels would look the same.
+_LETTER: Final = r"[^\W\u115f\u1160\u3164\uffa0]"
+_CHANNEL_NAME: Final = re.compile(rf"{_LETTER}(?:{_LETTER}|[.-]){{0,63}}")
+# All of Unicode's category Cc but tab and line feed.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class ChannelKind(Enum):
@@ -101,11 +105,17 @@ def clean_text(text: str) -> str:
 
     Control characters other than tab and line feed are refused and not removed: what is stored is what the author saw.
     """
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).rstrip()
+    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    # Before the trailing blank goes, because Python counts some control characters as blank.
+    if _CONTROL.search(text) is not None:
+        raise ValueError("the text has control characters")
+    text = text.rstrip()
     if not text:
         raise ValueError("the text is empty")
-    if len(text.encode()) > MAX_TEXT_BYTES:
+    try:
+        size_bytes = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise ValueError("the text has half a surrogate pair") from error
+    if size_bytes > MAX_TEXT_BYTES:
         raise ValueError(f"the text is longer than {MAX_TEXT_BYTES} bytes of UTF-8")
-    if any(ord(c) < 32 and c not in "\t\n" or ord(c) == 127 for c in text):
-        raise ValueError("the text has control characters")
     return text

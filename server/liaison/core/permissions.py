@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from liaison.core.rights import Account, Membership, Role
+from liaison.core.identifiers import ChannelId, ChannelKind, kind_of, members_of_direct, owner_of
+from liaison.core.rights import Account, Channel, Membership, Role
 from liaison.protocol.errors import ErrorCode
 
 
@@ -73,3 +74,22 @@ def refusal(account: Account, action: Action, membership: Membership | None) -> 
     if rule.need is Need.WRITER and not membership.can_write:
         return ErrorCode.FORBIDDEN
     return None
+
+
+def may_belong(account: Account, channel: ChannelId) -> bool:
+    """Say whether `account` can be a member of `channel` at all: whatever a table says, no side enters the other's."""
+    if account.role not in _SPEAKERS:
+        return False
+    match kind_of(channel):
+        case ChannelKind.JOINT:
+            return True
+        case ChannelKind.SIDE:
+            return account.delegation == owner_of(channel)
+        case ChannelKind.DIRECT:
+            return account.user in members_of_direct(channel)
+
+
+def joins_by_itself(account: Account, channel: Channel) -> bool:
+    """Say whether `account` becomes a member as soon as both exist. Bots read only what they were given."""
+    is_direct = kind_of(channel.channel) is ChannelKind.DIRECT
+    return channel.open_to_all and not is_direct and account.role in _PEOPLE and may_belong(account, channel.channel)

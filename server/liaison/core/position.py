@@ -22,6 +22,9 @@ class Position:
         """Read `epoch:seq`, the form of `Last-Event-ID`. Raises ValueError."""
         epoch, colon, seq = text.partition(":")
         # isdecimal alone admits digits of other scripts, and int() would take signs, blanks and underscores.
-        if not (colon and epoch.isascii() and epoch.isdecimal() and seq.isascii() and seq.isdecimal()) or len(text) > 34:
+        if (
+            not (colon and epoch.isascii() and epoch.isdecimal() and seq.isascii() and seq.isdecimal())
+            or len(text) > 34
+        ):
             raise ValueError("a position is EPOCH:SEQ")
         return cls(int(epoch), int(seq))

@@ -24,7 +24,7 @@ class CredentialKind(Enum):
     """A browser's cookie or a bot's bearer token."""
 
     BROWSER = "browser"
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105 - the word, not a token
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A channel and its title in both languages. With `open_to_all`, new officials of its side(s) join by themselves."""
+    """A channel and its title in both languages. With `open_to_all`, officials of its side(s) join by themselves."""
 
     channel: ChannelId
     title_ko: str

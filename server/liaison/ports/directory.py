@@ -80,6 +80,13 @@ class Directory(Protocol):
         """Change the password or one-time secret, and revoke the user's browser credentials. Raises NotFoundError."""
         ...
 
+    async def replace_hash(self, user: UserId, before: str, after: str) -> None:
+        """Store a newer hash of the same password; a no-op when the hash is not `before` any more.
+
+        Revokes nothing, raises no revision and is not audited: nobody's way in has changed.
+        """
+        ...
+
     async def add_channel(self, channel: Channel, members: Mapping[UserId, Membership], *, actor: str) -> None:
         """Add a channel with these members, and with everybody eligible when it is `open_to_all`.
 
@@ -90,11 +97,14 @@ class Directory(Protocol):
     async def set_membership(
         self, channel: ChannelId, user: UserId, membership: Membership | None, *, actor: str
     ) -> None:
-        """Give, change or (None) take away a membership; taking away what isn't there is a no-op. Raises NotFoundError."""
+        """Give, change or (None) take away a membership; taking away what isn't there is a no-op.
+
+        Raises NotFoundError for a channel or user that does not exist.
+        """
         ...
 
     async def add_credential(self, credential: Credential, *, actor: str) -> None:
-        """Store a credential by its digest. Raises NotFoundError for a user that does not exist."""
+        """Store a credential by its digest. Raises NotFoundError for a user that does not exist or is not active."""
         ...
 
     async def revoke_credential(self, digest: str, *, actor: str) -> None:
