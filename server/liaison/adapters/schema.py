@@ -1,0 +1,175 @@
+"""Every table of the office's database, as SQLAlchemy Core; migrations/ brings a database file to this state.
+
+Texts are UTF-8 in form C, times are milliseconds since 1970 UTC, flags are booleans. Rows of `message` and `audit` are
+only ever added.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+METADATA: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+# SQLite makes only a column of type INTEGER its row id, and PostgreSQL's INTEGER is too small for a moment.
+_ROW_ID: Final = BigInteger().with_variant(Integer, "sqlite")
+
+# One row. The epoch is part of every position; a restore from backup raises it. (PROTOCOL.md §5.2)
+OFFICE: Final = Table(
+    "office",
+    METADATA,
+    Column("id", Integer, CheckConstraint("id = 1", name="one_row"), primary_key=True, autoincrement=False),
+    Column("epoch", Integer, nullable=False),
+)
+
+# One row for each channel that was ever written to. It is locked from an append's first statement to its commit, so
+# that the order of commits is the order of seqs. `number` stands for the channel in the larger tables.
+CHANNEL_HEAD: Final = Table(
+    "channel_head",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("channel", String, nullable=False, unique=True),
+    Column("head", BigInteger, nullable=False),
+    Column("link", LargeBinary(32), nullable=False),
+)
+
+# The log. `moment` is the entry's time in ms × 2^20 plus a counter: it orders the entries of all channels by time,
+# and is also the row of the search index, so that "newest first" and "older than" cost nothing there.
+# `epoch` is the one that the entry was written in, which a restore does not change. `mentions` is user ids joined by
+# blanks.
+MESSAGE: Final = Table(
+    "message",
+    METADATA,
+    Column("moment", _ROW_ID, primary_key=True, autoincrement=False),
+    Column("channel_number", Integer, ForeignKey("channel_head.number"), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("time_ms", BigInteger, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("sender", String, nullable=False),
+    Column("delegation", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("ref", BigInteger, nullable=False),
+    Column("reaction", String, nullable=False),
+    Column("removed", Boolean, nullable=False),
+    Column("mentions", String, nullable=False),
+    Column("link", LargeBinary(32), nullable=False),
+    UniqueConstraint("channel_number", "seq"),
+    UniqueConstraint("channel_number", "sender", "key"),
+    # What was done to an entry later; few entries have any, so the index holds only those.
+    Index(
+        "ix_message_amendment",
+        "channel_number",
+        "ref",
+        sqlite_where=text("kind IN ('correction', 'withdrawal')"),
+        postgresql_where=text("kind IN ('correction', 'withdrawal')"),
+    ),
+)
+
+READ_POSITION: Final = Table(
+    "read_position",
+    METADATA,
+    Column("user_id", String, nullable=False),
+    Column("channel", String, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    PrimaryKeyConstraint("user_id", "channel"),
+)
+
+# The search index is a virtual table of SQLite's, which SQLAlchemy has no words for: see migrations/ and sql_search.py.
+SEARCH_INDEX: Final = "search_index"
+
+ACCOUNT: Final = Table(
+    "account",
+    METADATA,
+    Column("user_id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    # Empty for ops, who belong to neither side.
+    Column("delegation", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("active", Boolean, nullable=False),
+)
+
+# Apart from the accounts, so that reading those never touches what proves who somebody is.
+SECRET: Final = Table(
+    "secret",
+    METADATA,
+    Column("user_id", String, ForeignKey("account.user_id"), primary_key=True),
+    Column("password_hash", String, nullable=False),
+    Column("totp_secret", String, nullable=False),
+)
+
+CHANNEL: Final = Table(
+    "channel",
+    METADATA,
+    Column("channel", String, primary_key=True),
+    Column("title_ko", String, nullable=False),
+    Column("title_en", String, nullable=False),
+    Column("open_to_all", Boolean, nullable=False),
+)
+
+MEMBERSHIP: Final = Table(
+    "membership",
+    METADATA,
+    Column("channel", String, ForeignKey("channel.channel"), nullable=False),
+    Column("user_id", String, ForeignKey("account.user_id"), nullable=False),
+    Column("can_write", Boolean, nullable=False),
+    PrimaryKeyConstraint("channel", "user_id"),
+)
+
+# `digest` is the SHA-256 of the credential in hexadecimal; the credential itself is stored nowhere.
+CREDENTIAL: Final = Table(
+    "credential",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("user_id", String, ForeignKey("account.user_id"), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("label", String, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    # NULL until it is used for the first time.
+    Column("last_used_ms", BigInteger),
+    Index("ix_credential_user_id", "user_id"),
+)
+
+# One row; every change of accounts, channels, memberships or credentials raises it.
+DIRECTORY_REVISION: Final = Table(
+    "directory_revision",
+    METADATA,
+    Column("id", Integer, CheckConstraint("id = 1", name="one_row"), primary_key=True, autoincrement=False),
+    Column("revision", BigInteger, nullable=False),
+)
+
+AUDIT: Final = Table(
+    "audit",
+    METADATA,
+    Column("seq", _ROW_ID, primary_key=True, autoincrement=False),
+    Column("time_ms", BigInteger, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("link", LargeBinary(32), nullable=False),
+)
