@@ -1,0 +1,270 @@
+/**
+ * Builds the browser client: `node build.mjs OUTDIR [--sourcemap]`.
+ *
+ * Bundles the pages whose entry points exist, gives every file a name that carries its hash, and lays a `.br` and a
+ * `.gz` beside each, so that the server only ever hands over finished bytes. What OUTDIR holds is described in
+ * manifest.json:
+ *
+ *     { "base": "/static/",
+ *       "pages": { "index.html": { "script": "chat-X.js", "style": "chat-Y.css", "brotli_bytes": 20000 } },
+ *       "files": { "chat-X.js": { "bytes": 60000, "brotli_bytes": 18000, "gzip_bytes": 20000, "immutable": true } } }
+ *
+ * A page's template holds `<!-- assets -->` in its head, which becomes its stylesheet, preloads and script, and may name
+ * files beside it as `{{icon.svg}}`. Nothing is written inline: the policy of the pages is `script-src 'self'`,
+ * `style-src 'self'`.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { brotliCompressSync, gzipSync, constants as zlib } from "node:zlib";
+import { build } from "esbuild";
+
+/** JavaScript and CSS of the chat page, lazily loaded parts included, after brotli. */
+const CHAT_BUDGET_BYTES = 35 * 1024;
+/** Where the server serves OUTDIR. */
+const BASE = "/static/";
+const ASSETS_MARK = "<!-- assets -->";
+
+const ROOT = path.dirname(fileURLToPath(import.meta.url));
+
+/** @typedef {{name: string, entry: string, template: string, html: string, budgetBytes: number}} Page */
+
+/** @type {Page[]} */
+const PAGES = [
+  {
+    name: "chat",
+    entry: "src/chat/main.jsx",
+    template: "src/chat/index.html",
+    html: "index.html",
+    budgetBytes: CHAT_BUDGET_BYTES,
+  },
+  {
+    name: "ops",
+    entry: "src/ops/main.jsx",
+    template: "src/ops/index.html",
+    html: "ops.html",
+    budgetBytes: Number.POSITIVE_INFINITY,
+  },
+];
+
+/** A reason to stop that needs no stack. */
+class BuildFailure extends Error {}
+
+/** @typedef {{bytes: number, brotli_bytes: number, gzip_bytes: number, immutable: boolean}} Sizes */
+
+class Output {
+  /** @param {string} directory */
+  constructor(directory) {
+    this.directory = directory;
+    /** @type {Map<string, Sizes>} */
+    this.files = new Map();
+    mkdirSync(directory, { recursive: true });
+  }
+
+  /**
+   * Write one file and its compressed twins.
+   * @param {string} name
+   * @param {Uint8Array | string} content
+   * @param {{immutable: boolean}} options whether the name changes with the content
+   */
+  add(name, content, { immutable }) {
+    const bytes = Buffer.from(content);
+    const brotli = brotliCompressSync(bytes, { params: { [zlib.BROTLI_PARAM_QUALITY]: zlib.BROTLI_MAX_QUALITY } });
+    const gzip = gzipSync(bytes, { level: zlib.Z_BEST_COMPRESSION });
+    const file = path.join(this.directory, name);
+    writeFileSync(file, bytes);
+    writeFileSync(`${file}.br`, brotli);
+    writeFileSync(`${file}.gz`, gzip);
+    this.files.set(name, {
+      bytes: bytes.length,
+      brotli_bytes: brotli.length,
+      gzip_bytes: gzip.length,
+      immutable,
+    });
+  }
+}
+
+/**
+ * @param {Page[]} pages
+ * @param {string} outDirectory
+ * @param {boolean} sourcemap
+ */
+async function bundle(pages, outDirectory, sourcemap) {
+  const result = await build({
+    absWorkingDir: ROOT,
+    assetNames: "[name]-[hash]",
+    bundle: true,
+    charset: "utf8",
+    chunkNames: "chunk-[hash]",
+    define: { "process.env.NODE_ENV": '"production"' },
+    entryNames: "[name]-[hash]",
+    entryPoints: Object.fromEntries(pages.map((page) => [page.name, page.entry])),
+    format: "esm",
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    legalComments: "none",
+    loader: { ".svg": "file", ".png": "file", ".woff2": "file" },
+    logLevel: "warning",
+    metafile: true,
+    minify: true,
+    outdir: outDirectory,
+    publicPath: BASE,
+    sourcemap: sourcemap ? "linked" : false,
+    splitting: true,
+    target: "es2022",
+    write: false,
+  });
+  return { files: result.outputFiles, metafile: result.metafile };
+}
+
+/**
+ * Names of all JavaScript that a script leads to, itself first.
+ * @param {import("esbuild").Metafile} metafile
+ * @param {string} output path as the metafile has it
+ * @param {{lazy: boolean}} options whether to follow dynamic imports too
+ */
+function reachable(metafile, output, { lazy }) {
+  /** @type {Set<string>} */
+  const found = new Set();
+  const waiting = [output];
+  for (let current = waiting.pop(); current !== undefined; current = waiting.pop()) {
+    if (found.has(current)) continue;
+    found.add(current);
+    for (const { path: imported, kind } of metafile.outputs[current]?.imports ?? []) {
+      if (kind === "import-statement" || (lazy && kind === "dynamic-import")) waiting.push(imported);
+    }
+  }
+  return [...found];
+}
+
+/**
+ * @param {import("esbuild").Metafile} metafile
+ * @param {Page} page
+ */
+function assetsOf(metafile, page) {
+  const entry = Object.entries(metafile.outputs).find(([, output]) => output.entryPoint === page.entry);
+  if (entry === undefined) throw new BuildFailure(`esbuild gave no output for ${page.entry}`);
+  const [script, output] = entry;
+  const style = output.cssBundle;
+  const everything = reachable(metafile, script, { lazy: true });
+  return {
+    script: path.basename(script),
+    style: style === undefined ? undefined : path.basename(style),
+    preloads: reachable(metafile, script, { lazy: false })
+      .slice(1)
+      .map((file) => path.basename(file)),
+    weighed: [...everything, ...(style === undefined ? [] : [style])].map((file) => path.basename(file)),
+  };
+}
+
+/**
+ * @param {Page} page
+ * @param {ReturnType<typeof assetsOf>} assets
+ * @param {Output} output
+ */
+function fillTemplate(page, assets, output) {
+  const file = path.join(ROOT, page.template);
+  if (!existsSync(file)) throw new BuildFailure(`${page.template} is missing`);
+  const template = readFileSync(file, "utf8");
+  if (template.split(ASSETS_MARK).length !== 2) throw new BuildFailure(`${page.template} needs one ${ASSETS_MARK}`);
+  const tags = [
+    ...(assets.style === undefined ? [] : [`<link rel="stylesheet" href="${BASE}${assets.style}">`]),
+    ...assets.preloads.map((name) => `<link rel="modulepreload" href="${BASE}${name}">`),
+    `<script type="module" src="${BASE}${assets.script}"></script>`,
+  ];
+  return template
+    .replace(ASSETS_MARK, () => tags.join("\n    "))
+    .replaceAll(/\{\{([\w./-]+)\}\}/g, (_, name) => BASE + addBeside(file, name, output));
+}
+
+/**
+ * @param {string} template
+ * @param {string} name of a file, relative to the template
+ * @param {Output} output
+ */
+function addBeside(template, name, output) {
+  const file = path.join(path.dirname(template), name);
+  if (!existsSync(file)) throw new BuildFailure(`${path.basename(template)} names ${name}, which is missing`);
+  const content = readFileSync(file);
+  const hash = createHash("sha256").update(content).digest("hex").slice(0, 8).toUpperCase();
+  const { name: stem, ext } = path.parse(name);
+  const hashed = `${stem}-${hash}${ext}`;
+  output.add(hashed, content, { immutable: true });
+  return hashed;
+}
+
+/**
+ * The licences of what was bundled: theirs ask for it, and minified files carry none.
+ * @param {import("esbuild").Metafile} metafile
+ */
+function licences(metafile) {
+  const packages = new Set();
+  for (const input of Object.keys(metafile.inputs)) {
+    const match = /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input);
+    if (match) packages.add(match[1]);
+  }
+  const texts = [...packages].sort().map((name) => {
+    const text = readFileSync(path.join(ROOT, "node_modules", name, "LICENSE"), "utf8");
+    return `${name}\n${"-".repeat(name.length)}\n${text.trim()}\n`;
+  });
+  return texts.join("\n\n");
+}
+
+/** @param {number} bytes */
+function kilobytes(bytes) {
+  return `${(bytes / 1024).toFixed(1).padStart(7)} KB`;
+}
+
+/**
+ * @param {string} outDirectory
+ * @param {boolean} sourcemap
+ */
+async function main(outDirectory, sourcemap) {
+  const pages = PAGES.filter((page) => existsSync(path.join(ROOT, page.entry)));
+  if (pages.length === 0)
+    throw new BuildFailure(`none of ${PAGES.map((page) => page.entry).join(", ")} exists: nothing to build`);
+  const { files, metafile } = await bundle(pages, outDirectory, sourcemap);
+  const output = new Output(outDirectory);
+  for (const file of files) {
+    if (file.path.endsWith(".map")) writeFileSync(file.path, file.contents);
+    else output.add(path.basename(file.path), file.contents, { immutable: true });
+  }
+  /** @type {Record<string, {script: string, style: string | undefined, brotli_bytes: number}>} */
+  const described = {};
+  /** @type {string[]} */
+  const tooHeavy = [];
+  for (const page of pages) {
+    const assets = assetsOf(metafile, page);
+    output.add(page.html, fillTemplate(page, assets, output), { immutable: false });
+    const brotliBytes = assets.weighed.reduce((sum, name) => sum + (output.files.get(name)?.brotli_bytes ?? 0), 0);
+    described[page.html] = { script: assets.script, style: assets.style, brotli_bytes: brotliBytes };
+    if (brotliBytes > page.budgetBytes)
+      tooHeavy.push(`${page.name} weighs${kilobytes(brotliBytes)}; its budget is${kilobytes(page.budgetBytes)}`);
+  }
+  output.add("licenses.txt", licences(metafile), { immutable: false });
+  const manifest = { base: BASE, pages: described, files: Object.fromEntries(output.files) };
+  writeFileSync(path.join(outDirectory, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+
+  for (const [name, sizes] of output.files)
+    console.log(`${kilobytes(sizes.bytes)} ${kilobytes(sizes.brotli_bytes)} br  ${name}`);
+  for (const [name, { brotli_bytes }] of Object.entries(described))
+    console.log(`${name}: JavaScript and CSS${kilobytes(brotli_bytes)} br`);
+  if (tooHeavy.length > 0) throw new BuildFailure(tooHeavy.join("\n"));
+}
+
+const args = process.argv.slice(2);
+const directories = args.filter((arg) => !arg.startsWith("--"));
+const unknown = args.filter((arg) => arg.startsWith("--") && arg !== "--sourcemap");
+if (directories.length !== 1 || unknown.length > 0) {
+  console.error("usage: node build.mjs OUTDIR [--sourcemap]");
+  process.exit(2);
+}
+try {
+  await main(path.resolve(/** @type {string} */ (directories[0])), args.includes("--sourcemap"));
+} catch (error) {
+  if (error instanceof BuildFailure) console.error(`build: ${error.message}`);
+  // esbuild has printed what is wrong in the sources; anything else is a bug here.
+  else if (!(error instanceof Error && "errors" in error)) throw error;
+  process.exitCode = 1;
+}
