@@ -1,0 +1,242 @@
+"""Opens the office's database: files and their modes, settings, schema, and who may use which connection.
+
+One connection writes and others read. Blocking work runs through what the caller gives: threads in production, on the
+spot in a simulation.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
+
+from liaison.adapters.sql_writer import (
+    GroupWriter,
+    RunBlocking,
+    StorageUnavailableError,
+    Work,
+    driver_of,
+    storage_error,
+)
+
+T = TypeVar("T")
+
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+# How long a statement waits for another process (a command beside the running server) before it is refused.
+_BUSY_TIMEOUT_S: Final = 5.0
+# Two, so that a long search does not hold up a page of history; more would only share the same disk.
+_READERS: Final = 2
+
+_SETTINGS: Final = (
+    "PRAGMA journal_mode = WAL",
+    # FULL, because NORMAL loses the last commits at a power cut, and an acknowledged message is never lost.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    # The file may come from a backup that somebody else had in hand: its triggers and views get no dangerous functions.
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA temp_store = MEMORY",
+    # The log file shrinks to this after it was checkpointed; without a limit it stays as large as it ever was.
+    f"PRAGMA journal_size_limit = {64 << 20}",
+    f"PRAGMA cache_size = -{32 << 10}",
+)
+
+
+class SchemaError(Exception):
+    """The file is no database of ours, or of a version that this one doesn't know; it was not changed."""
+
+
+class Database:
+    """An open database: writes join in groups, reads see one moment each."""
+
+    def __init__(
+        self, writer: Connection, readers: Sequence[Connection], run_write: RunBlocking, run_read: RunBlocking
+    ) -> None:
+        """Use `open_database` or `memory_database`."""
+        self._writer_connection: Final = writer
+        self._idle_readers: Final = deque(readers)
+        self._run_read: Final = run_read
+        self._executors: tuple[ThreadPoolExecutor, ...] = ()
+        self._on_fatal: Callable[[str], None] = lambda _reason: None
+        self._writer: Final = GroupWriter(writer, run_write, self._tell_fatal)
+
+    def call_on_fatal(self, on_fatal: Callable[[str], None]) -> None:
+        """Name who is told, once, that a COMMIT failed and nothing will be written any more: stop the process then."""
+        self._on_fatal = on_fatal
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in a transaction shared with others; returns after its commit. See GroupWriter.write."""
+        return await self._writer.write(work)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work`, which only reads; everything it sees is of one moment, after all writes that have returned.
+
+        Raises StorageUnavailableError.
+        """
+        return await self._run_read(lambda: self._read_now(work))
+
+    async def close(self) -> None:
+        """Finish what is being written, refuse the rest, close the files. Idempotent."""
+        await self._writer.close()
+        for executor in self._executors:
+            executor.shutdown()
+        while self._idle_readers:
+            self._idle_readers.popleft().engine.dispose()
+        self._writer_connection.engine.dispose()
+
+    def _tell_fatal(self, reason: str) -> None:
+        self._on_fatal(reason)
+
+    def _read_now(self, work: Work[T]) -> T:
+        try:
+            connection = self._idle_readers.popleft()
+        except IndexError as error:
+            raise StorageUnavailableError("the database is closed") from error
+        driver = driver_of(connection)
+        try:
+            driver.execute("BEGIN")
+            try:
+                return work(connection)
+            finally:
+                if driver.in_transaction:
+                    driver.execute("ROLLBACK")
+        except (sqlite3.Error, DBAPIError) as error:
+            raise storage_error(error) from error
+        finally:
+            self._idle_readers.append(connection)
+
+
+def open_database(path: Path) -> Database:
+    """Open a database file, made or brought to our schema where needed; blocking. Close it with `Database.close`.
+
+    The folder and the files are for their owner only. Before an existing file is upgraded, a copy is put beside it.
+
+    Raises:
+        SchemaError: the file is not ours or too new.
+        StorageUnavailableError: it can't be opened or written.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # SQLite would make the file by the umask; its -wal and -shm take the mode of the file itself.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StorageUnavailableError(f"cannot open {path}: {error.strerror}") from error
+    try:
+        writer = connect(path)
+        _migrate(writer, path)
+        readers = [connect(path, query_only=True) for _ in range(_READERS)]
+    except (sqlite3.Error, DBAPIError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise SchemaError(f"{path} is not a database of liaison") from error
+        raise storage_error(error) from error
+    write_thread = ThreadPoolExecutor(1, "database-writer")
+    read_threads = ThreadPoolExecutor(_READERS, "database-reader")
+    database = Database(writer, readers, _in(write_thread), _in(read_threads))
+    database._executors = (write_thread, read_threads)  # noqa: SLF001 # closed with what uses them
+    return database
+
+
+def memory_database(run_blocking: RunBlocking | None = None) -> Database:
+    """Give a database that lives as long as it is open: for tests and simulations.
+
+    Its work runs one piece at a time through `run_blocking`, by default on the spot, where it needs no thread.
+    """
+    connection = connect(None)
+    _migrate(connection, None)
+    run = run_blocking or run_inline
+    return Database(connection, [connection], run, run)
+
+
+async def run_inline(work: Callable[[], T]) -> T:
+    """Run blocking work on the spot: the event loop stands still meanwhile, and every run is like the last."""
+    return work()
+
+
+def connect(path: Path | None, *, query_only: bool = False) -> Connection:
+    """Give a connection with our settings, None being a database in memory. Raises sqlite3.Error.
+
+    SQLAlchemy begins and ends no transactions on it; `GroupWriter` and `Database.read` do. One thread at a time.
+    """
+    target = ":memory:" if path is None else str(path)
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(
+            target, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
+        ),
+        poolclass=StaticPool,
+        isolation_level="AUTOCOMMIT",
+    )
+    connection = engine.connect()
+    driver = driver_of(connection)
+    for setting in _SETTINGS:
+        driver.execute(setting).close()
+    if query_only:
+        driver.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _in(executor: ThreadPoolExecutor) -> RunBlocking:
+    def run(work: Callable[[], T], /) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(executor, work)
+
+    return run
+
+
+def _migrate(connection: Connection, path: Path | None) -> None:
+    """Bring the schema to our version, in one transaction. Raises SchemaError."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    scripts = ScriptDirectory.from_config(config)
+    head = scripts.get_current_head()
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current == head:
+        return
+    known = {script.revision for script in scripts.walk_revisions()}
+    if current is not None and current not in known:
+        raise SchemaError(
+            f"the database has schema {current}, this version of liaison knows those up to {head}:"
+            " install the version that wrote it, or restore a backup from before its upgrade"
+        )
+    driver = driver_of(connection)
+    if current is None and driver.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
+        raise SchemaError(f"{path} holds tables of something else")
+    if current is not None and path is not None:
+        _copy_aside(driver, path.with_name(f"{path.name}.before-upgrade-from-{current}"))
+    driver.execute("BEGIN EXCLUSIVE")
+    try:
+        _upgrade(connection, config, scripts)
+    except BaseException:
+        driver.execute("ROLLBACK")
+        raise
+    driver.execute("COMMIT")
+
+
+def _upgrade(connection: Connection, config: Config, scripts: ScriptDirectory) -> None:
+    # What Alembic's own command does, without the env.py that it would have us write for it.
+    def steps(revision: str, _context: object) -> list[object]:
+        return scripts._upgrade_revs("head", revision)  # type: ignore[return-value] # noqa: SLF001
+
+    with EnvironmentContext(config, scripts, fn=steps) as environment:
+        environment.configure(connection=connection)
+        environment.run_migrations()
+
+
+def _copy_aside(driver: sqlite3.Connection, target: Path) -> None:
+    os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
+    copy = sqlite3.connect(target)
+    try:
+        driver.backup(copy)
+    finally:
+        copy.close()
