@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from liaison.core.identifiers import DelegationId, Millis, SessionId, UserId
+from liaison.core.identifiers import SessionId, UserId
+from liaison.core.presence import Device, UserDevices
 
 
 class FencedError(Exception):
@@ -12,29 +13,26 @@ class FencedError(Exception):
 
 
 class PresenceUnavailableError(Exception):
-    """The store can't be reached; what is known is stale from now on."""
+    """The store can't be reached; what is known is stale from now on, and whether this call worked is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
-    """One connection of a user. `confirmed` is False while its socket is gone but its grace period runs."""
+class Put:
+    """Add a device, or change what is known of it."""
+
+    device: Device
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Take a device away; a no-op for one that isn't there."""
 
     session: SessionId
-    user: UserId
-    delegation: DelegationId
-    availability: str
-    since_ms: Millis
-    confirmed: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class UserDevices:
-    """All devices of one user, merged over every node; empty `devices` is offline. `cause` is of the last change."""
-
-    user: UserId
-    delegation: DelegationId
-    devices: tuple[Device, ...]
     cause: str
+
+
+DeviceWrite = Put | Remove
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class PresenceChange:
 
 @dataclass(frozen=True, slots=True)
 class PresenceState:
-    """Everybody who has a device, at one version."""
+    """Everybody who has a device, at one version. The epoch is another one once the store has lost its content."""
 
     epoch: str
     version: int
@@ -58,31 +56,41 @@ class PresenceState:
 class PresenceStore(Protocol):
     """A set of leases keyed by session id, never a counter. Any method may raise PresenceUnavailableError.
 
-    An incarnation lives while it is renewed; its lease is `LEASE_MS` of core.presence, renewed every `RENEW_MS`.
+    An incarnation lives while it is renewed; its lease is `LEASE_MS` of core.presence, renewed every `RENEW_MS`. A
+    lease that has run out is lost for good, whether or not a reaper has been there.
     """
 
     async def register(self, incarnation: str) -> None:
-        """Begin a lease for a node incarnation, which has no device yet. Idempotent."""
+        """Begin a lease for a node incarnation that has no device yet. Idempotent while it lives.
+
+        Raises FencedError for an incarnation that has lost its lease or ended it: names are used once.
+        """
         ...
 
     async def renew(self, incarnation: str) -> None:
         """Keep the lease. Raises FencedError when it was lost."""
         ...
 
-    async def put(self, incarnation: str, devices: Sequence[Device], cause: str) -> None:
-        """Add or change devices of this incarnation, all at once. Raises FencedError."""
-        ...
+    async def write(self, incarnation: str, writes: Sequence[DeviceWrite]) -> None:
+        """Apply writes to this incarnation's devices in order, all at once, as one change with one version.
 
-    async def remove(self, incarnation: str, sessions: Sequence[SessionId], cause: str) -> None:
-        """Take devices away; a no-op for those that aren't there. Raises FencedError."""
+        At most MAX_USERS_PER_STEP writes. Idempotent: users whose devices stay the same are in no change. A user's
+        cause is that of the last write about them. Raises FencedError, and then nothing was written.
+        """
         ...
 
     async def unregister(self, incarnation: str, *, grace_ms: int) -> None:
-        """End the lease in an orderly way: its devices go unless it is taken over within `grace_ms`."""
+        """End the lease in an orderly way: its devices turn unconfirmed, and go after `grace_ms`. Cause: `restart`.
+
+        Idempotent; a no-op for an incarnation without a lease.
+        """
         ...
 
     async def reap(self) -> int:
-        """Take apart incarnations without a lease, at most 500 users a call, cause `node lost`; give how many users."""
+        """Take apart incarnations without a lease, at most MAX_USERS_PER_STEP users a call; give how many users.
+
+        The cause is `node lost`, or `restart` after `unregister`. Any node may call it; two at once do no harm.
+        """
         ...
 
     async def snapshot(self) -> PresenceState:
@@ -90,5 +98,9 @@ class PresenceStore(Protocol):
         ...
 
     def listen(self, on_change: Callable[[PresenceChange], None], on_doubt: Callable[[], None]) -> Callable[[], None]:
-        """Call `on_change` for every change in order, `on_doubt` when some may have been missed; returns a stop."""
+        """Call `on_change` for every change in order, `on_doubt` when some may have been missed; returns a stop.
+
+        Both are called on the event loop and must neither block nor raise. Whoever listens first and takes a snapshot
+        then can go on from the snapshot's version.
+        """
         ...
