@@ -9,7 +9,10 @@ from liaison.core.rights import Account, Channel, Credential, Membership, Rights
 
 
 class DirectoryUnavailableError(Exception):
-    """The directory can't be read or written now; nothing was changed."""
+    """The directory can't be read or written now, and nothing was changed.
+
+    One exception: when the store fails in the middle of a commit, nobody knows, and the process stops.
+    """
 
 
 class AlreadyExistsError(Exception):
