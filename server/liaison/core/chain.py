@@ -1,4 +1,4 @@
-"""The hash chain of a channel: each entry's link covers the one before, so that a changed record shows. (PROTOCOL.md §5.4)
+"""The hash chain of a channel: a link covers the one before, so that a changed record shows. (PROTOCOL.md §5.4)
 
 link = SHA-256(previous link ‖ msgpack array of the entry's fields in a fixed order); the first previous link is 32 zero
 bytes. The epoch is left out, because a restore gives a new epoch to old entries. msgpack's shortest form is one byte

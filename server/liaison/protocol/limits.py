@@ -5,8 +5,8 @@ Sizes in bytes are of UTF-8; a `_chars` bound counts code points and is what the
 
 from typing import Final
 
-# The longest message is 16 KiB of text; the rest leaves room for escapes in JSON and bounds what a hostile peer can make
-# us allocate (1 MiB of empty arrays decodes into 67 MB).
+# The longest message is 16 KiB of text; the rest leaves room for escapes in JSON and bounds what a hostile peer can
+# make us allocate (1 MiB of empty arrays decodes into 67 MB).
 MAX_FRAME_BYTES: Final = 64 * 1024
 # Before anybody has said who they are, the longest honest frame is `connect` with a token.
 MAX_UNAUTHENTICATED_FRAME_BYTES: Final = 4 * 1024

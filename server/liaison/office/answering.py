@@ -1,0 +1,312 @@
+"""Answers to commands that need no session: the same for WebSocket and HTTP, authorised each time."""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from liaison.core.entries import Draft, EntryKind, Page
+from liaison.core.identifiers import (
+    ChannelId,
+    ChannelKind,
+    Millis,
+    UserId,
+    clean_text,
+    direct_channel,
+    kind_of,
+    members_of_direct,
+    parse_user,
+)
+from liaison.core.permissions import Action
+from liaison.core.rights import Account, Channel, Membership, Role
+from liaison.office.actor import Actor
+from liaison.office.messages import message_of
+from liaison.office.publishing import Published, Submission
+from liaison.office.sessions import publish_reply
+from liaison.ports.bus import DirectoryHint, ReadHint
+from liaison.ports.directory import AlreadyExistsError, DirectoryUnavailableError
+from liaison.protocol import frames
+from liaison.protocol.errors import ErrorCode, LiaisonError, Refused, Unavailable
+from liaison.protocol.limits import MAX_PAGE_BYTES
+
+if TYPE_CHECKING:
+    from liaison.office.office import Office
+
+_PEOPLE: Final = frozenset({Role.OFFICIAL, Role.HEAD})
+
+
+class _Request:
+    """The origin of one HTTP request's submission: its client learns of an unknown outcome by the answer itself."""
+
+    def outcome_unknown(self) -> None:
+        """Nothing to end: the answer says it."""
+
+
+class Answers:
+    """Carries out one command for an actor. Everything raises LiaisonError or LogUnavailableError."""
+
+    def __init__(self, office: "Office") -> None:
+        self._office = office
+
+    # One case a command; splitting the table would only hide it.
+    async def execute(  # noqa: C901, PLR0911, PLR0912
+        self, actor: Actor, command: frames.AnyCommand
+    ) -> frames.Reply:
+        """Do it and give the reply."""
+        match command:
+            case frames.Publish():
+                channel = self._office.registry.may(actor, Action.PUBLISH, command.channel)
+                return await self._submit(command.id, channel, self.text_draft(actor, channel, command))
+            case frames.Correct():
+                return await self._correct(actor, command)
+            case frames.Withdraw():
+                return await self._withdraw(actor, command)
+            case frames.React():
+                return await self._react(actor, command)
+            case frames.Read():
+                return await self._read(actor, command)
+            case frames.Typing():
+                self._office.typing(actor, command.channel)
+                return frames.Reply(id=command.id)
+            case frames.History():
+                return await self._history(actor, command)
+            case frames.Search():
+                return await self._search(actor, command)
+            case frames.Channels():
+                self._office.registry.may(actor, Action.LIST_CHANNELS)
+                return frames.ChannelsReply(id=command.id, channels=await self.channel_list(actor))
+            case frames.OpenDirect():
+                return await self._open_direct(actor, command)
+            case frames.Presence():
+                self._office.registry.may(actor, Action.SEE_PRESENCE)
+                return self._office.presence.reply(command.id, actor.account)
+            case frames.PresenceStats():
+                self._office.registry.may(actor, Action.SEE_PRESENCE)
+                return self._office.presence.stats(command.id, actor.account)
+            case frames.WatchSessions():
+                self._office.registry.may(actor, Action.WATCH_SESSIONS)
+                return self._office.session_table.reply(command.id)
+            case frames.Ping():
+                return frames.PingReply(id=command.id, time_ms=self._office.clock.wall_ms())
+            case _:
+                raise Refused(ErrorCode.INVALID, "this command needs a session")
+
+    # --- what is written ------------------------------------------------------------------------------------------
+
+    def text_draft(self, actor: Actor, channel: ChannelId, command: frames.Publish) -> Draft:
+        """Check a publish and bring it into the form that is stored. Raises Refused."""
+        members = self._office.rights.members[channel]
+        mentions = tuple(UserId(user) for user in dict.fromkeys(command.mentions))
+        strangers = [user for user in mentions if user not in members]
+        if strangers:
+            raise Refused(ErrorCode.INVALID, f"{strangers[0]!r} is no member of this channel")
+        return Draft(
+            sender=actor.account.user,
+            delegation=actor.account.delegation,
+            key=command.key,
+            kind=EntryKind.TEXT,
+            text=_stored_text(command.text),
+            ref=command.reply_to,
+            mentions=mentions,
+        )
+
+    async def _submit(self, command_id: int, channel: ChannelId, draft: Draft) -> frames.PublishReply:
+        loop = asyncio.get_running_loop()
+        outcome: asyncio.Future[Published] = loop.create_future()
+
+        def done(published: Published) -> None:
+            if not outcome.done():
+                outcome.set_result(published)
+
+        def failed(error: LiaisonError) -> None:
+            if not outcome.done():
+                outcome.set_exception(error)
+
+        self._office.limit_user(draft.sender)
+        self._office.publisher.submit(channel, Submission(_Request(), draft, loop.time(), done, failed))
+        return publish_reply(command_id, await outcome)
+
+    async def _correct(self, actor: Actor, command: frames.Correct) -> frames.Reply:
+        channel = self._office.registry.may(actor, Action.PUBLISH, command.channel)
+        await self._own_text(actor, channel, command.seq)
+        text = _stored_text(command.text)
+        return await self._submit(command.id, channel, _about(actor, command, EntryKind.CORRECTION, text=text))
+
+    async def _withdraw(self, actor: Actor, command: frames.Withdraw) -> frames.Reply:
+        channel = self._office.registry.may(actor, Action.PUBLISH, command.channel)
+        await self._own_text(actor, channel, command.seq, withdrawing_key=command.key)
+        return await self._submit(command.id, channel, _about(actor, command, EntryKind.WITHDRAWAL))
+
+    async def _react(self, actor: Actor, command: frames.React) -> frames.Reply:
+        channel = self._office.registry.may(actor, Action.REACT, command.channel)
+        if not command.reaction.isprintable() or command.reaction.isspace():
+            raise Refused(ErrorCode.INVALID, "a reaction is one printable symbol")
+        await self._text_entry(channel, command.seq)
+        draft = _about(actor, command, EntryKind.REACTION, reaction=command.reaction, removed=command.removed)
+        return await self._submit(command.id, channel, draft)
+
+    async def _text_entry(self, channel: ChannelId, seq: int) -> Draft:
+        entry = await self._office.log.entry(channel, seq)
+        if entry is None or entry.draft.kind is not EntryKind.TEXT:
+            raise Refused(ErrorCode.NO_SUCH_MESSAGE, f"there is no message {seq} in this channel")
+        return entry.draft
+
+    async def _own_text(self, actor: Actor, channel: ChannelId, seq: int, *, withdrawing_key: str = "") -> None:
+        draft = await self._text_entry(channel, seq)
+        if draft.sender != actor.account.user:
+            raise Refused(ErrorCode.NOT_AUTHOR, "only its author can change a message")
+        # A repeat of the withdrawal itself must find its first result; the log decides that by the key.
+        if not withdrawing_key and await self._office.log.withdrawn(channel, seq):
+            raise Refused(ErrorCode.WITHDRAWN, "this message was withdrawn")
+
+    async def _read(self, actor: Actor, command: frames.Read) -> frames.Reply:
+        channel = self._office.registry.may(actor, Action.MARK_READ, command.channel)
+        head = (await self._office.log.heads([channel]))[channel].seq
+        account = actor.account
+        seq = await self._office.reads.move(account.user, channel, min(command.seq, head))
+        hint = ReadHint(channel, account.user, account.delegation, seq)
+        self._office.show_read(hint)
+        self._office.bus.publish(hint)
+        return frames.Reply(id=command.id)
+
+    # --- what is read ---------------------------------------------------------------------------------------------
+
+    async def _history(self, actor: Actor, command: frames.History) -> frames.HistoryReply:
+        channel = self._office.registry.may(actor, Action.READ, command.channel)
+        if command.after is not None and command.before is not None:
+            raise Refused(ErrorCode.INVALID, "give after or before, not both")
+        page = await self._page(channel, command)
+        # The right may have gone while the log was read.
+        self._office.registry.may(actor, Action.READ, command.channel)
+        messages = [message_of(entry, page.epoch) for entry in page.entries]
+        return frames.HistoryReply(id=command.id, channel=channel, epoch=page.epoch, head=page.head, messages=messages)
+
+    async def _page(self, channel: ChannelId, command: frames.History) -> Page:
+        log = self._office.log
+        if command.after is not None:
+            return await log.read(channel, after=command.after, limit=command.limit, max_bytes=MAX_PAGE_BYTES)
+        before = command.before
+        if before is None:
+            before = (await log.heads([channel]))[channel].seq + 1
+        return await log.read_before(channel, before=before, limit=command.limit, max_bytes=MAX_PAGE_BYTES)
+
+    async def _search(self, actor: Actor, command: frames.Search) -> frames.SearchReply:
+        registry = self._office.registry
+        if command.channel:
+            channels = [registry.may(actor, Action.READ, command.channel)]
+        else:
+            mine = self._office.rights.channels_of(actor.account.user)
+            channels = [channel for channel in mine if registry.allows(actor, Action.READ, channel)]
+        before = command.before_ms
+        found, more = await self._office.log.search(
+            command.query, channels, before_ms=None if before is None else Millis(before), limit=command.limit
+        )
+        epochs = await self._office.log.heads(channels)
+        messages = [
+            message_of(entry, epochs[entry.channel].epoch)
+            for entry in found
+            if registry.allows(actor, Action.READ, entry.channel)
+        ]
+        return frames.SearchReply(id=command.id, messages=messages, more=more)
+
+    async def channel_list(self, actor: Actor) -> list[frames.ChannelInfo]:
+        """Give the channels an actor may see."""
+        user = actor.account.user
+        registry = self._office.registry
+        mine = self._office.rights.channels_of(user)
+        return await self.describe(user, [name for name in mine if registry.allows(actor, Action.READ, name)])
+
+    async def describe(self, user: UserId, channels: Iterable[ChannelId]) -> list[frames.ChannelInfo]:
+        """Give channels as this member sees them; those they are no member of any more are left out."""
+        wanted = list(channels)
+        if not wanted:
+            return []
+        positions = dict(self._office.hubs.known_heads())
+        unknown = [channel for channel in wanted if channel not in positions]
+        if unknown:
+            positions.update(await self._office.log.heads(unknown))
+        reads = await self._office.reads.of(user)
+        rights = self._office.rights
+        infos = []
+        for channel in wanted:
+            row, membership = rights.channels.get(channel), rights.membership(user, channel)
+            if row is not None and membership is not None:
+                position = positions[channel]
+                infos.append(_channel_info(row, membership, position.epoch, position.seq, reads.get(channel, 0)))
+        return infos
+
+    async def _open_direct(self, actor: Actor, command: frames.OpenDirect) -> frames.OpenDirectReply:
+        office, user = self._office, actor.account.user
+        office.registry.may(actor, Action.OPEN_DIRECT)
+        try:
+            channel = direct_channel([user, *(parse_user(name) for name in command.users)])
+        except ValueError as error:
+            raise Refused(ErrorCode.INVALID, str(error)) from error
+        if channel not in office.rights.channels:
+            people = members_of_direct(channel)
+            for person in people:
+                account = office.rights.accounts.get(person)
+                if account is None or not account.active or account.role not in _PEOPLE:
+                    raise Refused(ErrorCode.NO_SUCH_USER, f"there is nobody called {person!r} to write to")
+            try:
+                row = Channel(channel, title_ko="", title_en="", open_to_all=False)
+                with suppress(AlreadyExistsError):
+                    await office.directory.add_channel(row, {person: Membership() for person in people}, actor=user)
+                await office.registry.refresh()
+            except DirectoryUnavailableError as error:
+                raise Unavailable("accounts can't be written at the moment") from error
+            office.bus.publish(DirectoryHint(office.rights.revision))
+        infos = await self.describe(user, [channel])
+        if not infos:
+            raise Refused(ErrorCode.NO_SUCH_CHANNEL, "there is no such channel")
+        return frames.OpenDirectReply(id=command.id, channel=infos[0])
+
+
+def person_info(account: Account) -> frames.PersonInfo:
+    """Give an account as everybody in the office sees it."""
+    return frames.PersonInfo(account.user, account.name, account.delegation, account.role.value)
+
+
+def _stored_text(text: str) -> str:
+    try:
+        return clean_text(text)
+    except ValueError as error:
+        code = ErrorCode.TOO_LARGE if "longer" in str(error) else ErrorCode.INVALID
+        raise Refused(code, str(error)) from error
+
+
+def _about(
+    actor: Actor,
+    command: frames.Correct | frames.Withdraw | frames.React,
+    kind: EntryKind,
+    *,
+    text: str = "",
+    reaction: str = "",
+    removed: bool = False,
+) -> Draft:
+    account = actor.account
+    return Draft(
+        sender=account.user,
+        delegation=account.delegation,
+        key=command.key,
+        kind=kind,
+        text=text,
+        ref=command.seq,
+        reaction=reaction,
+        removed=removed,
+    )
+
+
+def _channel_info(row: Channel, membership: Membership, epoch: int, head: int, read_seq: int) -> frames.ChannelInfo:
+    kind = kind_of(row.channel)
+    members: list[str] = [*members_of_direct(row.channel)] if kind is ChannelKind.DIRECT else []
+    return frames.ChannelInfo(
+        channel=row.channel,
+        kind=kind.value,
+        title=frames.Title(row.title_ko, row.title_en),
+        epoch=epoch,
+        head=head,
+        read_seq=read_seq,
+        can_write=membership.can_write,
+        members=members,
+    )

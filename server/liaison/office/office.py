@@ -1,0 +1,473 @@
+"""One node of the office: what edges call, what owns every task, and where revocation and draining happen."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from liaison.core.entries import Draft
+from liaison.core.identifiers import ChannelId, DelegationId, SessionId, UserId
+from liaison.core.permissions import Action
+from liaison.core.position import Position
+from liaison.core.profile import Delegation, OfficeProfile
+from liaison.core.rights import Rights, Role, membership_changes
+from liaison.core.token_bucket import TokenBucket
+from liaison.office.accounts import Accounts
+from liaison.office.actor import Actor
+from liaison.office.answering import Answers, person_info
+from liaison.office.following import Follower
+from liaison.office.hub import Hub, Hubs
+from liaison.office.presence import PresenceFeed
+from liaison.office.publishing import Publisher
+from liaison.office.pump import Pump
+from liaison.office.registry import Registry
+from liaison.office.session_table import SessionTable
+from liaison.office.sessions import Peer, Session
+from liaison.office.settings import OfficeSettings
+from liaison.office.tasks import contained
+from liaison.ports.bus import Bus, DirectoryHint, EntriesHint, Hint, ReadHint, TypingHint
+from liaison.ports.clock import Clock
+from liaison.ports.connection import Connection
+from liaison.ports.directory import Directory
+from liaison.ports.log import Log, LogUnavailableError, ReadPositions
+from liaison.ports.observer import Observer
+from liaison.protocol import frames, limits
+from liaison.protocol.close_codes import CloseCode
+from liaison.protocol.codec import WireFormat, finished_frame
+from liaison.protocol.errors import ErrorCode, LiaisonError, Refused, Unavailable
+
+_journal = structlog.get_logger(__name__)
+
+_REF_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+_EXPIRY_CHECK_S: Final = 15
+_CAPABILITIES: Final = ("corrections", "reactions", "typing", "presence", "search", "read_positions")
+# Causes after which nobody comes back by themselves: presence shows them offline at once.
+_NO_GRACE: Final = frozenset({"signed out", "revoked", "expired"})
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Every port the office reaches the world through."""
+
+    log: Log
+    reads: ReadPositions
+    directory: Directory
+    bus: Bus
+    clock: Clock
+    observer: Observer
+    # Not for secrets: back-off, jitter, error references and session ids.
+    rng: random.Random
+
+
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """The parts of the office that have a life of their own and could be used without it."""
+
+    registry: Registry
+    accounts: Accounts
+    presence: PresenceFeed
+    session_table: SessionTable
+
+
+class Office:
+    """One node. Use `async with office.running():` around everything else."""
+
+    def __init__(self, node: str, profile: OfficeProfile, settings: OfficeSettings, world: World, desks: Desks) -> None:
+        self.node = node
+        self.profile = profile
+        self.settings = settings
+        self.log, self.reads, self.directory, self.bus = world.log, world.reads, world.directory, world.bus
+        self.clock, self.observer, self._rng = world.clock, world.observer, world.rng
+        self.registry, self.accounts = desks.registry, desks.accounts
+        self.presence, self.session_table = desks.presence, desks.session_table
+        self.hubs = Hubs(
+            log=world.log,
+            bus=world.bus,
+            clock=world.clock,
+            rng=world.rng,
+            make_hub=self._make_hub,
+            poll_interval_s=settings.poll_interval_s,
+        )
+        self.publisher = Publisher(
+            log=world.log,
+            bus=world.bus,
+            hubs=self.hubs,
+            clock=world.clock,
+            spawn=self.spawn,
+            observer=world.observer,
+        )
+        self._answers = Answers(self)
+        self.sessions: dict[SessionId, Session] = {}
+        self._sessions_of: dict[UserId, dict[SessionId, Session]] = {}
+        self._followers: dict[Follower, None] = {}
+        self._user_buckets: dict[UserId, TokenBucket] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self._short_tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the node's loops. A loop that fails takes the node down, because half an office is no office.
+
+        Raises DirectoryUnavailableError when the accounts can't be read at the start.
+        """
+        await self.registry.start()
+        detach = self.bus.attach(self)
+        stop_listening = self.registry.on_change(self._rights_changed)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                loops = [
+                    tasks.create_task(self.registry.run(), name="registry"),
+                    tasks.create_task(self.presence.run(), name="presence"),
+                    tasks.create_task(self.session_table.run(), name="session table"),
+                    tasks.create_task(self.hubs.poll_heads(), name="poll heads"),
+                    tasks.create_task(self._end_expired(), name="expiry"),
+                ]
+                try:
+                    yield
+                finally:
+                    self._draining = True
+                    for task in [*loops, *self._short_tasks]:
+                        task.cancel()
+        finally:
+            stop_listening()
+            detach()
+            self._tasks = None
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
+        """Run `work` as a task of this node; see tasks.Spawn."""
+        if self._tasks is None:
+            work.close()
+            raise RuntimeError("the office is not running")
+        task = self._tasks.create_task(contained(work, name), name=name)
+        self._short_tasks.add(task)
+        task.add_done_callback(self._short_tasks.discard)
+        return task
+
+    async def drain(self) -> None:
+        """Leave in good order: no new clients, everybody told when to come back, appends finished, then closed."""
+        self._draining = True
+        spread_ms = self.settings.drain_spread_ms
+        for session in list(self.sessions.values()):
+            session.go_away(CloseCode.SERVICE_RESTART, "restart", self._rng.randrange(spread_ms + 1))
+        try:
+            async with asyncio.timeout(self.settings.drain_timeout_s):
+                await self.publisher.drained()
+        except TimeoutError:
+            _journal.warning("drained before all appends had finished", timeout_s=self.settings.drain_timeout_s)
+        for session in list(self.sessions.values()):
+            session.end(CloseCode.SERVICE_RESTART, "restart", reconnect_after_ms=self._rng.randrange(spread_ms + 1))
+        for follower in list(self._followers):
+            delay_ms = self._rng.randrange(spread_ms + 1)
+            follower.end(CloseCode.SERVICE_RESTART, "restart", reconnect_after_ms=delay_ms)
+        await self.presence.drain()
+
+    async def readiness(self) -> list[str]:
+        """Give the reasons why this node should get no new clients; empty is ready."""
+        reasons = ["draining"] if self._draining else []
+        if self.registry.is_stale:
+            reasons.append("accounts are stale")
+        if not self.bus.is_up:
+            reasons.append("deaf to the bus")
+        try:
+            await self.log.check()
+        except LogUnavailableError as error:
+            reasons.append(f"the log can't commit: {error}")
+        return reasons
+
+    # --- coming in ------------------------------------------------------------------------------------------------
+
+    @property
+    def rights(self) -> Rights:
+        """The newest snapshot of the directory."""
+        return self.registry.rights
+
+    def authenticate(self, secret: str) -> Actor:
+        """Say whose bearer token or cookie this is. Raises Refused(UNAUTHENTICATED), Unavailable."""
+        return self.registry.authenticate(secret)
+
+    def open_session(self, connection: Connection, wire: WireFormat, secret: str, peer: Peer) -> Session:
+        """Begin a WebSocket session; `secret` is what the upgrade request carried, or empty. Raises Unavailable."""
+        if self._draining:
+            raise Unavailable("this node is being restarted", ErrorCode.DRAINING)
+        session = Session(self, SessionId(self._random_name(12)), connection, wire, secret, peer)
+        self.sessions[session.id] = session
+        return session
+
+    async def follow(
+        self, actor: Actor, channel: str, position: Position | None, tail: int, connection: Connection
+    ) -> Follower:
+        """Begin an event stream over one channel; frames come in WireFormat.SSE. Raises LiaisonError."""
+        if self._draining:
+            raise Unavailable("this node is being restarted", ErrorCode.DRAINING)
+        name = self.registry.may(actor, Action.SUBSCRIBE, channel)
+        mine = sum(1 for follower in self._followers if follower.actor.account.user == actor.account.user)
+        if mine >= self.settings.sessions_per_user:
+            raise Refused(ErrorCode.TOO_MANY_SESSIONS, f"at most {self.settings.sessions_per_user} streams a user")
+        follower = Follower(self, actor, connection)
+        self._followers[follower] = None
+        try:
+            await follower.follow(name, position, tail)
+        except LogUnavailableError as error:
+            follower.on_closed()
+            raise Unavailable("the log can't be read now") from error
+        except BaseException:
+            follower.on_closed()
+            raise
+        return follower
+
+    async def execute(self, actor: Actor, command: frames.AnyCommand) -> frames.Reply:
+        """Carry out a command that needs no session, for HTTP. Raises LiaisonError."""
+        if self._draining and isinstance(command, frames.Publish):
+            raise Unavailable("this node is being restarted", ErrorCode.DRAINING)
+        try:
+            return await self._answers.execute(actor, command)
+        except LogUnavailableError as error:
+            raise Unavailable("the log can't be read now") from error
+
+    # --- called by sessions ---------------------------------------------------------------------------------------
+
+    def admit(self, session: Session, actor: Actor) -> None:
+        """Reserve a place among the user's sessions. Raises Refused(TOO_MANY_SESSIONS)."""
+        own = self._sessions_of.setdefault(actor.account.user, {})
+        if len(own) >= self.settings.sessions_per_user:
+            raise Refused(ErrorCode.TOO_MANY_SESSIONS, f"at most {self.settings.sessions_per_user} sessions a user")
+        own[session.id] = session
+        session.user = actor.account.user
+
+    async def connect_reply(self, command_id: int, session_id: SessionId, actor: Actor) -> frames.ConnectReply:
+        """Say who the actor is here, and the terms of the connection. Raises LogUnavailableError."""
+        account = actor.account
+        channels = [] if account.role is Role.OPS else await self._answers.channel_list(actor)
+        people = [person_info(other) for other in self.rights.accounts.values() if other.active]
+        return frames.ConnectReply(
+            id=command_id,
+            session=session_id,
+            user=account.user,
+            name=account.name,
+            delegation=account.delegation,
+            role=account.role.value,
+            office=frames.Title(self.profile.title_ko, self.profile.title_en),
+            delegations=[_delegation_info(delegation) for delegation in self.profile.delegations],
+            people=people,
+            channels=channels,
+            server_time_ms=self.clock.wall_ms(),
+            ping_interval_ms=limits.PING_INTERVAL_MS,
+            pong_timeout_ms=limits.PONG_TIMEOUT_MS,
+            limits=_CLIENT_LIMITS,
+            capabilities=list(_CAPABILITIES),
+        )
+
+    def connected(self, session: Session) -> None:
+        """A session was let in: show it."""
+        account = session.account
+        self.session_table.opened(session)
+        if account.role is not Role.OPS:
+            self.presence.arrived(session.id, account, session.since_ms)
+        self.observer.session_opened(account.role.value, session.wire.value)
+
+    def forget(self, session: Session, cause: str) -> None:
+        """A session's connection is gone."""
+        if self.sessions.pop(session.id, None) is None:
+            return
+        if session.user is not None:
+            own = self._sessions_of[session.user]
+            own.pop(session.id, None)
+            if not own:
+                del self._sessions_of[session.user]
+        if session.actor is not None:
+            account = session.account
+            self.presence.unwatch(session)
+            self.session_table.unwatch(session)
+            self.session_table.closed(session.id)
+            if account.role is not Role.OPS:
+                self.presence.left(session.id, cause, grace=cause not in _NO_GRACE)
+            self.observer.session_closed(account.role.value, session.wire.value, cause)
+
+    def forget_follower(self, follower: Follower) -> None:
+        """An event stream is gone."""
+        self._followers.pop(follower, None)
+
+    def make_pump(self, connection: Connection, wire: WireFormat, delegation: DelegationId) -> Pump:
+        """Give the subscriptions of one connection, still empty."""
+        return Pump(
+            connection=connection,
+            wire=wire,
+            delegation=delegation,
+            hubs=self.hubs,
+            log=self.log,
+            spawn=self.spawn,
+            observer=self.observer,
+        )
+
+    def text_draft(self, actor: Actor, channel: ChannelId, command: frames.Publish) -> Draft:
+        """See Answers.text_draft; also counts against the user's rate."""
+        self.limit_user(actor.account.user)
+        return self._answers.text_draft(actor, channel, command)
+
+    def limit_user(self, user: UserId) -> None:
+        """Count one publish of a user, from whatever connection. Raises Unavailable(RATE_LIMITED)."""
+        now_ms = self.clock.monotonic_ms()
+        bucket = self._user_buckets.get(user)
+        if bucket is None:
+            per_s, burst = self.settings.user_publishes_per_s, self.settings.user_publishes_burst
+            bucket = self._user_buckets[user] = TokenBucket.full(per_s=per_s, burst=burst, now_ms=now_ms)
+        wait_ms = bucket.take(now_ms)
+        if wait_ms:
+            message = f"more than {self.settings.user_publishes_per_s:g} messages a second"
+            raise Unavailable(message, ErrorCode.RATE_LIMITED, retry_after_ms=wait_ms)
+
+    def typing(self, actor: Actor, channel_text: str) -> None:
+        """Show the own side that somebody writes. Raises Refused."""
+        channel = self.registry.may(actor, Action.TYPE, channel_text)
+        hint = TypingHint(channel, actor.account.user, actor.account.delegation)
+        self._show_typing(hint)
+        self.bus.publish(hint)
+
+    # --- errors ---------------------------------------------------------------------------------------------------
+
+    def error_reply(self, command_id: int, error: LiaisonError, **context: str) -> frames.ErrorReply:
+        """Give the wire's form of a refusal, with a reference that is also in the journal."""
+        ref = self._random_name(8)
+        self.observer.refused(error.code.wire_name)
+        _journal.info("refused", ref=ref, error=error.code.wire_name, reason=error.message, **context)
+        return frames.ErrorReply(
+            id=command_id,
+            code=error.code.value.code,
+            name=error.code.wire_name,
+            message=error.message,
+            temporary=error.code.value.temporary,
+            ref=ref,
+            retry_after_ms=error.retry_after_ms,
+        )
+
+    def internal_error(self, command_id: int, error: Exception, **context: str) -> frames.ErrorReply:
+        """Journal a bug of our own and give the answer that hides it."""
+        message = "something went wrong here; the reference finds it in the journal"
+        reply = self.error_reply(command_id, LiaisonError(ErrorCode.INTERNAL, message), **context)
+        _journal.error("internal error", ref=reply.ref, exc_info=error, **context)
+        return reply
+
+    # --- what arrives from other nodes, and what changes ----------------------------------------------------------
+
+    def on_hint(self, hint: Hint | DirectoryHint) -> None:
+        """Take a hint from the bus; see ports.bus.BusListener."""
+        match hint:
+            case EntriesHint():
+                hub = self.hubs.get(hint.channel)
+                if hub is not None and hint.entries:
+                    hub.on_entries(hint.epoch, hint.entries)
+            case TypingHint():
+                self._show_typing(hint)
+            case ReadHint():
+                self.show_read(hint)
+            case DirectoryHint():
+                self.registry.poke()
+
+    def on_doubt(self) -> None:
+        """Hints may have been lost; see ports.bus.BusListener."""
+        self.hubs.doubt()
+        self.registry.poke()
+
+    def _make_hub(self, channel: ChannelId) -> Hub:
+        return Hub(channel, self.log, self.clock, self.observer, self.spawn)
+
+    def _show_typing(self, hint: TypingHint) -> None:
+        push = frames.TypingPush(hint.channel, hint.user)
+        self._push_to_members(hint.channel, push, lambda side, user: side == hint.delegation and user != hint.user)
+
+    def show_read(self, hint: ReadHint) -> None:
+        """Show a read position: to the own side whose it is, to the other side only how far that side has read."""
+        own = frames.ReadPush(hint.channel, hint.delegation, hint.seq, hint.user)
+        self._push_to_members(hint.channel, own, lambda side, _user: side == hint.delegation)
+        account = self.rights.accounts.get(hint.user)
+        hub = self.hubs.get(hint.channel)
+        if hub is None or account is None or account.role not in (Role.OFFICIAL, Role.HEAD):
+            return
+        if hint.seq > hub.side_read.get(hint.delegation, 0):
+            hub.side_read[hint.delegation] = hint.seq
+            side_push = frames.ReadPush(hint.channel, hint.delegation, hint.seq)
+            self._push_to_members(hint.channel, side_push, lambda side, _user: side != hint.delegation)
+
+    def _push_to_members(
+        self, channel: ChannelId, push: frames.AnyPush, wanted: Callable[[DelegationId, UserId], bool]
+    ) -> None:
+        """Push what is worth nothing later to the channel's members here; a full socket simply misses it."""
+        encoded: dict[WireFormat, bytes] = {}
+        for user in self.rights.members.get(channel, {}):
+            for session in self._sessions_of.get(user, {}).values():
+                if session.actor is None or not session.connection.is_writable:
+                    continue
+                if wanted(session.account.delegation, user):
+                    if session.wire not in encoded:
+                        encoded[session.wire] = finished_frame(push, session.wire)
+                    session.send(encoded[session.wire])
+
+    def _rights_changed(self, before: Rights, after: Rights) -> None:
+        """Make a change of rights felt at once by everybody who is connected."""
+        self._end_dead_credentials()
+        for change in membership_changes(before, after):
+            for session in list(self._sessions_of.get(change.user, {}).values()):
+                if session.actor is None:
+                    continue
+                if change.after is None:
+                    session.lose_channel(change.channel)
+                    session.push(frames.ChannelPush("removed", change.channel))
+                else:
+                    event = "added" if change.before is None else "changed"
+                    self.spawn(self._tell_of_channel(session, change.channel, event), "channel push")
+            if change.after is None:
+                for follower in list(self._followers):
+                    if follower.actor.account.user == change.user:
+                        follower.lose_channel(change.channel)
+
+    async def _tell_of_channel(self, session: Session, channel: ChannelId, event: Any) -> None:
+        try:
+            infos = await self._answers.describe(session.account.user, [channel])
+        except LogUnavailableError:
+            # The client learns of the channel when it connects next.
+            return
+        for info in infos:
+            session.push(frames.ChannelPush(event, channel, info))
+
+    def _end_dead_credentials(self) -> None:
+        now_ms = self.clock.wall_ms()
+        live = self.rights.credential_is_live
+        for session in list(self.sessions.values()):
+            if session.actor is not None and not live(session.actor.credential, now_ms):
+                session.end(CloseCode.REVOKED, "revoked")
+        for follower in list(self._followers):
+            if not live(follower.actor.credential, now_ms):
+                follower.end(CloseCode.REVOKED, "revoked")
+
+    async def _end_expired(self) -> None:
+        while True:
+            await asyncio.sleep(_EXPIRY_CHECK_S)
+            self._end_dead_credentials()
+
+    def _random_name(self, length: int) -> str:
+        return "".join(self._rng.choices(_REF_ALPHABET, k=length))
+
+
+_CLIENT_LIMITS: Final = {
+    "max_frame_bytes": limits.MAX_FRAME_BYTES,
+    "max_text_bytes": limits.MAX_TEXT_BYTES,
+    "max_key_chars": limits.MAX_KEY_CHARS,
+    "max_page_messages": limits.MAX_PAGE_MESSAGES,
+    "max_subscriptions": limits.MAX_SUBSCRIPTIONS_PER_SESSION,
+    "max_publishes_in_flight": limits.MAX_PUBLISHES_IN_FLIGHT,
+    "max_mentions": limits.MAX_MENTIONS,
+    "commands_per_s": limits.COMMANDS_PER_SESSION_PER_S,
+}
+
+
+def _delegation_info(delegation: Delegation) -> frames.DelegationInfo:
+    title = frames.Title(delegation.title_ko, delegation.title_en)
+    return frames.DelegationInfo(delegation.id, title, delegation.colour, delegation.time_zone)

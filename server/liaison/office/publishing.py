@@ -1,0 +1,182 @@
+"""Publishing: one append in flight for each channel; whatever queues meanwhile is the next batch.
+
+An acknowledgement means that the log has committed. There are three outcomes, never two: committed, definitely not,
+unknown. Unknown is never guessed: the sender's connection ends and the client replays its outbox with the same keys,
+which also keeps each sender's messages in order.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from liaison.core.entries import Conflicting, Draft, Repeated, Stored
+from liaison.core.identifiers import ChannelId
+from liaison.office.hub import Hubs
+from liaison.office.tasks import Spawn
+from liaison.ports.bus import Bus, EntriesHint
+from liaison.ports.clock import Clock
+from liaison.ports.log import Appended, Log, LogFullError, LogUnavailableError, UnknownOutcomeError
+from liaison.ports.observer import Observer
+from liaison.protocol.errors import ErrorCode, LiaisonError, Refused, Unavailable
+from liaison.protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES
+
+_journal = structlog.get_logger(__name__)
+
+
+class Origin(Protocol):
+    """Whoever submits: a session, or one HTTP request."""
+
+    def outcome_unknown(self) -> None:
+        """Nobody knows what became of a submission of yours: end, so that the client replays."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Where a message stands, now or since an earlier try with the same key."""
+
+    epoch: int
+    seq: int
+    time_ms: int
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A draft on its way. Exactly one of `done` and `failed` is called, once; neither may raise.
+
+    `arrived_s` is the loop's time when the command came.
+    """
+
+    origin: Origin
+    draft: Draft
+    arrived_s: float
+    done: Callable[[Published], None]
+    failed: Callable[[LiaisonError], None]
+
+
+class Publisher:
+    """All channels' queues at this node."""
+
+    def __init__(self, *, log: Log, bus: Bus, hubs: Hubs, clock: Clock, spawn: Spawn, observer: Observer) -> None:
+        self._log = log
+        self._bus = bus
+        self._hubs = hubs
+        self._clock = clock
+        self._spawn = spawn
+        self._observer = observer
+        self._queues: dict[ChannelId, deque[Submission]] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def submit(self, channel: ChannelId, submission: Submission) -> None:
+        """Put a draft in its channel's queue; order of calls is order on the log."""
+        queue = self._queues.get(channel)
+        if queue is None:
+            queue = self._queues[channel] = deque()
+            self._idle.clear()
+            self._spawn(self._write(channel, queue), f"publish {channel}")
+        queue.append(submission)
+
+    async def drained(self) -> None:
+        """Wait until nothing is queued or in flight."""
+        await self._idle.wait()
+
+    async def _write(self, channel: ChannelId, queue: deque[Submission]) -> None:
+        batch: list[Submission] = []
+        try:
+            # The queue is filled right after this task was made; one turn of the loop lets a burst gather.
+            await asyncio.sleep(0)
+            while queue:
+                batch = _take_batch(queue)
+                await self._append(channel, batch, queue)
+                batch = []
+        finally:
+            del self._queues[channel]
+            if not self._queues:
+                self._idle.set()
+            # Cancelled, or a bug: the batch may be on the log, and what queued behind it must not overtake it.
+            if batch or queue:
+                self._end_unknown([*batch, *queue])
+
+    async def _append(self, channel: ChannelId, batch: list[Submission], queue: deque[Submission]) -> None:
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        try:
+            appended = await self._log.append(channel, [item.draft for item in batch], self._clock.wall_ms())
+        except UnknownOutcomeError:
+            self._observer.append_finished(len(batch), (loop.time() - began_s) * 1000, "unknown")
+            _journal.error("append with unknown outcome", channel=channel, messages=len(batch))
+            self._end_unknown([*batch, *_take_later(queue, batch)])
+        except LogUnavailableError as error:
+            self._observer.append_finished(len(batch), (loop.time() - began_s) * 1000, "refused")
+            refusal = _refusal(error)
+            for item in [*batch, *_take_later(queue, batch)]:
+                item.failed(refusal)
+        else:
+            self._observer.append_finished(len(batch), (loop.time() - began_s) * 1000, "committed")
+            self._finish(channel, batch, appended)
+
+    def _finish(self, channel: ChannelId, batch: list[Submission], appended: Appended) -> None:
+        now_s = asyncio.get_running_loop().time()
+        fresh = []
+        for item, outcome in zip(batch, appended.outcomes, strict=True):
+            match outcome:
+                case Stored(entry):
+                    fresh.append(entry)
+                    item.done(Published(appended.epoch, entry.seq, entry.time_ms, duplicate=False))
+                    self._observer.acknowledged(item.draft.delegation, (now_s - item.arrived_s) * 1000)
+                case Repeated(seq, time_ms):
+                    item.done(Published(appended.epoch, seq, time_ms, duplicate=True))
+                case Conflicting():
+                    item.failed(Refused(ErrorCode.CONFLICT, "this key was used for another message"))
+        if fresh:
+            entries = tuple(fresh)
+            hub = self._hubs.get(channel)
+            if hub is not None:
+                hub.on_entries(appended.epoch, entries)
+            self._bus.publish(EntriesHint(channel, appended.epoch, entries))
+            by_side = {entry.draft.delegation for entry in entries}
+            for side in by_side:
+                self._observer.published(side, sum(entry.draft.delegation == side for entry in entries))
+
+    @staticmethod
+    def _end_unknown(items: list[Submission]) -> None:
+        error = LiaisonError(
+            ErrorCode.UNKNOWN_OUTCOME, "it is not known whether this was stored; repeat it with its key"
+        )
+        for item in items:
+            item.failed(error)
+        for origin in {id(item.origin): item.origin for item in items}.values():
+            origin.outcome_unknown()
+
+
+def _take_batch(queue: deque[Submission]) -> list[Submission]:
+    batch = [queue.popleft()]
+    size = batch[0].draft.size_bytes
+    while queue and len(batch) < MAX_BATCH_MESSAGES and size + queue[0].draft.size_bytes <= MAX_BATCH_BYTES:
+        size += queue[0].draft.size_bytes
+        batch.append(queue.popleft())
+    return batch
+
+
+def _take_later(queue: deque[Submission], batch: list[Submission]) -> list[Submission]:
+    """Take what the batch's senders queued behind it: it must not overtake what they will send again."""
+    origins = {id(item.origin) for item in batch}
+    later = [item for item in queue if id(item.origin) in origins]
+    keep = [item for item in queue if id(item.origin) not in origins]
+    queue.clear()
+    queue.extend(keep)
+    return later
+
+
+def _refusal(error: LogUnavailableError) -> LiaisonError:
+    if isinstance(error, LogFullError):
+        return Unavailable(
+            "the office's storage is full; nothing was stored", ErrorCode.STORAGE_FULL, retry_after_ms=5000
+        )
+    return Unavailable("the log can't be written now; nothing was stored")

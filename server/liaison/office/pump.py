@@ -1,0 +1,252 @@
+"""One client's subscriptions, and the task that reads the log for those that are behind.
+
+Live delivery, backfill, resume and slow consumers are one loop with two places to stand: level with the hub (served
+there) or behind (served here, page by page, as fast as the socket drains). A client that takes nothing costs one
+bounded socket buffer and no queue.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from liaison.core.entries import Page
+from liaison.core.identifiers import ChannelId, DelegationId
+from liaison.core.position import Position
+from liaison.office.hub import Hub, Hubs
+from liaison.office.messages import EncodedEntry, joined_frames
+from liaison.office.tasks import Spawn
+from liaison.ports.connection import Connection
+from liaison.ports.log import Log, LogUnavailableError
+from liaison.ports.observer import Observer
+from liaison.protocol.codec import WireFormat, finished_frame
+from liaison.protocol.frames import Reset
+
+# About one socket buffer: more would only wait in memory.
+_PAGE_ENTRIES: Final = 100
+_PAGE_BYTES: Final = 64 * 1024
+_RETRY_S: Final = 0.25
+# After a restore the reader's place is unknown; this much of what now stands gives context.
+_RESET_TAIL: Final = 50
+
+
+class Subscription:
+    """One client's place in one channel. While live, its cursor is the hub's head; while behind, its own."""
+
+    __slots__ = (
+        "_pump",
+        "channel",
+        "connection",
+        "cursor",
+        "delegation",
+        "hub",
+        "is_active",
+        "is_announced",
+        "needs_reset",
+        "wire",
+    )
+
+    def __init__(self, pump: "Pump", channel: ChannelId) -> None:
+        self._pump = pump
+        self.channel = channel
+        self.connection = pump.connection
+        self.wire = pump.wire
+        self.delegation = pump.delegation
+        self.hub: Hub | None = None
+        self.cursor = 0
+        self.needs_reset = False
+        self.is_active = True
+        # Until the client knows of the subscription, nothing may be sent for it.
+        self.is_announced = False
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the socket takes more."""
+        return self.connection.is_writable
+
+    def send(self, frames: bytes) -> None:
+        """Hand over finished frames."""
+        self.connection.send(frames)
+
+    def fall_behind(self, cursor: int) -> None:
+        """Go on from the log after `cursor`."""
+        self.cursor = cursor
+        self._pump.serve(self)
+
+    def start_over(self) -> None:
+        """Tell the client to forget its position, and go on with what now stands."""
+        self.needs_reset = True
+        if self.is_announced:
+            self._pump.serve(self)
+
+
+class Pump:
+    """The subscriptions of one client, whose frames all leave by one connection."""
+
+    def __init__(  # noqa: PLR0913  Each is a different collaborator, and only the office makes pumps.
+        self,
+        *,
+        connection: Connection,
+        wire: WireFormat,
+        delegation: DelegationId,
+        hubs: Hubs,
+        log: Log,
+        spawn: Spawn,
+        observer: Observer,
+    ) -> None:
+        self.connection = connection
+        self.wire = wire
+        self.delegation = delegation
+        self.subscriptions: dict[ChannelId, Subscription] = {}
+        self._hubs = hubs
+        self._log = log
+        self._spawn = spawn
+        self._observer = observer
+        self._behind: dict[Subscription, None] = {}
+        self._writable = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def subscribe(
+        self,
+        channel: ChannelId,
+        position: Position | None,
+        tail: int,
+        *,
+        announce: Callable[[Hub, int], None],
+        still_allowed: Callable[[], bool],
+    ) -> bool:
+        """Follow a channel after `position`, or from `tail` messages before its head; replaces an earlier subscription.
+
+        `announce(hub, from_seq)` is called once, before the first message can be sent. False, and nothing happened,
+        when it was unsubscribed meanwhile or `still_allowed` says no by then: a right may go while the hub begins.
+
+        Raises LogUnavailableError; there is then no subscription.
+        """
+        self.unsubscribe(channel)
+        subscription = Subscription(self, channel)
+        # Registered before the first await, so that an unsubscribe that comes meanwhile finds it.
+        self.subscriptions[channel] = subscription
+        try:
+            hub = await self._hubs.join(channel, subscription)
+        except BaseException:
+            self._drop(subscription)
+            raise
+        subscription.hub = hub
+        if position is not None and position.epoch >= hub.epoch and position.seq > hub.head:
+            # The client has seen more than this hub: from another node, or the hub's hint was lost.
+            try:
+                await hub.refresh()
+            except BaseException:
+                self._drop(subscription)
+                raise
+        if not subscription.is_active or not still_allowed():
+            self._drop(subscription)
+            return False
+        if position is None:
+            subscription.cursor = max(0, hub.head - tail)
+        elif position.epoch == hub.epoch and position.seq <= hub.head:
+            subscription.cursor = position.seq
+        else:
+            subscription.cursor = max(0, hub.head - _RESET_TAIL)
+        # Of another epoch, or beyond a head that was just read: a place that does not exist.
+        subscription.needs_reset = position is not None and position != Position(hub.epoch, subscription.cursor)
+        announce(hub, subscription.cursor)
+        subscription.is_announced = True
+        self.serve(subscription)
+        return True
+
+    def unsubscribe(self, channel: ChannelId) -> None:
+        """Stop following; a no-op when the channel isn't followed."""
+        subscription = self.subscriptions.pop(channel, None)
+        if subscription is not None:
+            self._drop(subscription)
+
+    def _drop(self, subscription: Subscription) -> None:
+        subscription.is_active = False
+        self._behind.pop(subscription, None)
+        if subscription.hub is not None:
+            self._hubs.leave(subscription.hub, subscription)
+        if self.subscriptions.get(subscription.channel) is subscription:
+            del self.subscriptions[subscription.channel]
+
+    def close(self) -> None:
+        """Stop following everything."""
+        for channel in list(self.subscriptions):
+            self.unsubscribe(channel)
+        if self._task is not None:
+            self._task.cancel()
+
+    def on_writable(self) -> None:
+        """The socket takes more again."""
+        self._writable.set()
+
+    def serve(self, subscription: Subscription) -> None:
+        """Make a subscription level, at once if it already is, else by reading what it lacks."""
+        if self._is_level(subscription):
+            self._go_live(subscription)
+            return
+        self._behind[subscription] = None
+        if self._task is None or self._task.done():
+            self._task = self._spawn(self._catch_up(), "catch up")
+
+    @staticmethod
+    def _is_level(subscription: Subscription) -> bool:
+        hub = subscription.hub
+        assert hub is not None
+        return not subscription.needs_reset and subscription.cursor >= hub.head and subscription.is_writable
+
+    def _go_live(self, subscription: Subscription) -> None:
+        assert subscription.hub is not None
+        subscription.hub.join_live(subscription)
+
+    async def _catch_up(self) -> None:
+        while self._behind:
+            # Round robin by pages: a channel with a long backlog does not keep the others waiting.
+            subscription = next(iter(self._behind))
+            del self._behind[subscription]
+            if not self.connection.is_writable:
+                self._behind[subscription] = None
+                self._writable.clear()
+                await self._writable.wait()
+                continue
+            try:
+                await self._advance(subscription)
+            except LogUnavailableError:
+                await asyncio.sleep(_RETRY_S)
+            if not subscription.is_active:
+                continue
+            # No await between this look at the hub and joining it, so nothing can slip through.
+            if self._is_level(subscription):
+                self._go_live(subscription)
+            else:
+                self._behind[subscription] = None
+
+    async def _advance(self, subscription: Subscription) -> None:
+        """Send a subscription its next page."""
+        hub = subscription.hub
+        assert hub is not None
+        if subscription.needs_reset:
+            subscription.needs_reset = False
+            subscription.cursor = max(0, hub.head - _RESET_TAIL)
+            reset = Reset(hub.channel, hub.epoch, subscription.cursor)
+            subscription.send(finished_frame(reset, self.wire))
+        rows = hub.after(subscription.cursor)
+        if rows is None and subscription.cursor < hub.head:
+            epoch = hub.epoch
+            page = await self._log.read(
+                hub.channel, after=subscription.cursor, limit=_PAGE_ENTRIES, max_bytes=_PAGE_BYTES
+            )
+            # The right to read, or the epoch, may have gone while the log was read.
+            if not subscription.is_active or subscription.needs_reset or page.epoch != epoch:
+                return
+            rows = self._fresh(page)
+        if rows:
+            rows = rows[:_PAGE_ENTRIES]
+            subscription.send(joined_frames(rows, self.wire))
+            subscription.cursor = rows[-1].entry.seq
+            self._observer.caught_up(len(rows))
+            # Lets the connection write, so that a full socket is seen before the next page.
+            await asyncio.sleep(0)
+
+    @staticmethod
+    def _fresh(page: Page) -> list[EncodedEntry]:
+        return [EncodedEntry(entry, page.epoch) for entry in page.entries]

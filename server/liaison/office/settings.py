@@ -1,0 +1,21 @@
+"""What of the office's behaviour a configuration may change; the defaults are the protocol's limits."""
+
+from dataclasses import dataclass
+
+from liaison.protocol import limits
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeSettings:
+    """Rates are per second; `poll_interval_s` is how often heads are compared with the log while the bus is up."""
+
+    commands_per_s: float = limits.COMMANDS_PER_SESSION_PER_S
+    commands_burst: float = limits.COMMANDS_PER_SESSION_BURST
+    # A person's devices together, and what comes by HTTP.
+    user_publishes_per_s: float = limits.COMMANDS_PER_SESSION_PER_S
+    user_publishes_burst: float = limits.COMMANDS_PER_SESSION_BURST
+    sessions_per_user: int = limits.MAX_SESSIONS_PER_USER
+    poll_interval_s: float = 1.0
+    # Clients come back spread over this long after a drain.
+    drain_spread_ms: int = 2000
+    drain_timeout_s: float = 8.0
