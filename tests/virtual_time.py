@@ -89,7 +89,7 @@ class _Selector(selectors.BaseSelector):
         self.now_ns = 0
         self._limit_ns = limit_ns
         self._turns_at_this_moment = 0
-        self._registered: dict["FileDescriptorLike", selectors.SelectorKey] = {}
+        self._registered: dict[FileDescriptorLike, selectors.SelectorKey] = {}
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:

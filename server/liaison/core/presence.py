@@ -131,23 +131,15 @@ def _strength(device: Device) -> tuple[bool, int, int, str, str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Those who see the same: one delegation, or ops, whose `delegation` is empty."""
+    """Those who see the same: one delegation's people and bots, or ops, who belong to none."""
 
     delegation: DelegationId
-
-    @property
-    def is_ops(self) -> bool:
-        return self.delegation == NO_DELEGATION
+    is_ops: bool = False
 
 
-OPS: Final = Audience(NO_DELEGATION)
-
-
-def audience_of(account: Account) -> Audience | None:
-    """Give the audience an account belongs to; None for one that belongs to no side and isn't ops."""
-    if account.role is Role.OPS:
-        return OPS
-    return Audience(account.delegation) if account.delegation != NO_DELEGATION else None
+def audience_of(account: Account) -> Audience:
+    """Give the audience an account belongs to. One without a delegation that isn't ops sees both sides from across."""
+    return Audience(NO_DELEGATION, is_ops=True) if account.role is Role.OPS else Audience(account.delegation)
 
 
 @dataclass(slots=True)
@@ -257,12 +249,14 @@ class View:
                 user.changed_ms,
                 user.cause,
             )
+        # Ops belong to no side and are shown to none.
+        if user.delegation == NO_DELEGATION:
+            return None
         if user.delegation == self.audience.delegation:
             return PresenceUser(
                 user.user, user.delegation, connectivity.value, user.availability or "", _devices_shown(user)
             )
-        # Ops belong to no side and are shown to none.
-        if user.delegation == NO_DELEGATION or self.profile.granularity is not Granularity.NAMED:
+        if self.profile.granularity is not Granularity.NAMED:
             return None
         return PresenceUser(user.user, user.delegation, connectivity.value)
 
