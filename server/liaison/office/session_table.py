@@ -1,16 +1,14 @@
-"""The live sessions of this node, for ops: a versioned snapshot and differences of it. (PROTOCOL.md §7.4)
+"""The live sessions of this node, for ops: a versioned snapshot and differences of it. (PROTOCOL.md §7)
 
-It holds what SessionInfo holds: no address, no secret, no text.
+It tells what SessionInfo holds and nothing else: no address, no secret, no text.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
-from msgspec.structs import replace
-
-from liaison.core.identifiers import SessionId
+from liaison.core.identifiers import Millis, SessionId
 from liaison.core.permissions import Action, refusal
+from liaison.core.rights import Account
 from liaison.office.watching import Watcher, Watchers
 from liaison.protocol.frames import SessionInfo, SessionsDiff, SessionsReply
 
@@ -20,54 +18,94 @@ BATCH_MS: Final = 250
 REFRESH_MS: Final = 2_000
 
 
-class SessionTable:
-    """All calls are synchronous; timers run only while somebody watches."""
+class LivePeer(Protocol):
+    """Where a session comes from, as far as ops may know."""
 
-    def __init__(self) -> None:
+    @property
+    def address_class(self) -> str: ...
+
+    @property
+    def transport(self) -> str: ...
+
+
+class LiveConnection(Protocol):
+    """What the table asks of a connection."""
+
+    def buffered_bytes(self) -> int:
+        """How much waits to be written."""
+        ...
+
+
+class LiveSession(Protocol):
+    """What the table shows of a session; read anew each time it is told that something changed."""
+
+    @property
+    def id(self) -> SessionId: ...
+
+    @property
+    def account(self) -> Account: ...
+
+    @property
+    def client(self) -> str: ...
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def peer(self) -> LivePeer: ...
+
+    @property
+    def connection(self) -> LiveConnection: ...
+
+    @property
+    def since_ms(self) -> Millis: ...
+
+    @property
+    def subscriptions(self) -> int: ...
+
+
+class SessionTable:
+    """All but `run` is synchronous; nothing is looked at by itself unless somebody watches."""
+
+    def __init__(self, node: str) -> None:
+        self._node = node
         self._watchers = Watchers(lambda account: refusal(account, Action.WATCH_SESSIONS, None) is None)
-        self._sessions: dict[SessionId, SessionInfo] = {}
-        self._buffered_bytes: dict[SessionId, Callable[[], int]] = {}
-        self._version = 0
+        self._is_watched = asyncio.Event()
+        self._sessions: dict[SessionId, LiveSession] = {}
         # What the watchers know; what differs from it is found among the touched.
         self._told: dict[SessionId, SessionInfo] = {}
         self._touched: set[SessionId] = set()
+        self._version = 0
         self._window: asyncio.TimerHandle | None = None
-        self._refresh: asyncio.TimerHandle | None = None
 
-    def opened(self, info: SessionInfo, buffered_bytes: Callable[[], int]) -> None:
-        """Add a session; `buffered_bytes` tells how much waits in its socket, whatever `info` says of that."""
-        session = SessionId(info.session)
-        self._buffered_bytes[session] = buffered_bytes
-        self._sessions[session] = info
-        self._touch(session)
+    def opened(self, session: LiveSession) -> None:
+        """Add a session."""
+        self._sessions[session.id] = session
+        self._touch(session.id)
 
-    def changed(self, info: SessionInfo) -> None:
-        """Put newer facts in the place of a session's last ones; a no-op for one that isn't open."""
-        session = SessionId(info.session)
-        if session in self._sessions:
-            self._sessions[session] = info
-            self._touch(session)
+    def changed(self, session: LiveSession) -> None:
+        """Look at a session again; a no-op for one that isn't open."""
+        if session.id in self._sessions:
+            self._touch(session.id)
 
     def closed(self, session: SessionId) -> None:
         """Take a session out; a no-op for one that isn't open."""
         if self._sessions.pop(session, None) is not None:
-            del self._buffered_bytes[session]
             self._touch(session)
 
     def watch(self, watcher: Watcher) -> None:
         """Send differences that follow on `reply` to `watcher` from now on; idempotent."""
         self._watchers.add(watcher)
-        if self._refresh is None:
-            self._refresh_later()
+        self._is_watched.set()
 
     def unwatch(self, watcher: Watcher) -> None:
         """Undo `watch`; idempotent."""
         self._watchers.discard(watcher)
-        self._rest_if_unwatched()
+        self._note_whether_watched()
 
     def reply(self, command_id: int) -> SessionsReply:
         """Give the table as it is now, sorted by session; differences that watchers get go on from its version."""
-        self._measure()
+        self._touched.update(self._sessions)
         self._flush()
         return SessionsReply(
             id=command_id,
@@ -75,49 +113,67 @@ class SessionTable:
             sessions=[self._told[session] for session in sorted(self._told)],
         )
 
+    async def run(self) -> None:
+        """Keep the buffered bytes fresh while somebody watches, until cancelled."""
+        try:
+            while True:
+                await self._is_watched.wait()
+                await asyncio.sleep(REFRESH_MS / 1000)
+                if self._is_watched.is_set():
+                    self._touched.update(self._sessions)
+                    self._flush()
+        finally:
+            self._close_window()
+
     def _touch(self, session: SessionId) -> None:
         self._touched.add(session)
-        if self._window is None and len(self._watchers):
+        if not self._is_watched.is_set():
+            # Nobody to spare a frame, and what is touched must not pile up until somebody looks.
+            self._flush()
+        elif self._window is None:
             self._window = asyncio.get_running_loop().call_later(BATCH_MS / 1000, self._flush)
 
     def _flush(self) -> None:
-        if self._window is not None:
-            self._window.cancel()
-            self._window = None
+        self._close_window()
         opened, closed = [], []
-        for session in sorted(self._touched):
-            info = self._sessions.get(session)
-            if info is None:
-                if self._told.pop(session, None) is not None:
-                    closed.append(str(session))
-            elif self._told.get(session) != info:
-                self._told[session] = info
+        for name in sorted(self._touched):
+            session = self._sessions.get(name)
+            if session is None:
+                if self._told.pop(name, None) is not None:
+                    closed.append(str(name))
+                continue
+            info = self._info(session)
+            if self._told.get(name) != info:
+                self._told[name] = info
                 opened.append(info)
         self._touched.clear()
         if opened or closed:
             self._version += 1
             self._watchers.push(SessionsDiff(self._version - 1, self._version, opened, closed))
-            self._rest_if_unwatched()
+            self._note_whether_watched()
 
-    def _refresh_later(self) -> None:
-        self._refresh = asyncio.get_running_loop().call_later(REFRESH_MS / 1000, self._refresh_now)
+    def _info(self, session: LiveSession) -> SessionInfo:
+        account = session.account
+        return SessionInfo(
+            session=session.id,
+            user=account.user,
+            delegation=account.delegation,
+            role=account.role.value,
+            client=session.client,
+            device=session.device,
+            node=self._node,
+            transport=session.peer.transport,
+            address_class=session.peer.address_class,
+            since_ms=session.since_ms,
+            subscriptions=session.subscriptions,
+            buffered_bytes=session.connection.buffered_bytes(),
+        )
 
-    def _refresh_now(self) -> None:
-        self._refresh_later()
-        self._measure()
-        self._flush()
+    def _note_whether_watched(self) -> None:
+        if not len(self._watchers):
+            self._is_watched.clear()
 
-    def _measure(self) -> None:
-        for session, info in self._sessions.items():
-            buffered = self._buffered_bytes[session]()
-            if buffered != info.buffered_bytes:
-                self._sessions[session] = replace(info, buffered_bytes=buffered)
-                self._touched.add(session)
-
-    def _rest_if_unwatched(self) -> None:
-        if len(self._watchers):
-            return
-        for timer in (self._window, self._refresh):
-            if timer is not None:
-                timer.cancel()
-        self._window = self._refresh = None
+    def _close_window(self) -> None:
+        if self._window is not None:
+            self._window.cancel()
+            self._window = None

@@ -17,7 +17,7 @@ class Watcher(Protocol):
     @property
     def wire(self) -> WireFormat: ...
 
-    def send(self, frames: bytes) -> None:
+    def send(self, frames: bytes, /) -> None:
         """Queue finished frames for the watcher's socket."""
         ...
 
