@@ -175,10 +175,13 @@ def build(root: Path, out: Path) -> None:
         unfinished = out.with_name(out.name + ".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
-        run([*node.node, "build.mjs", str(unfinished)], client, node)
-        (unfinished / STAMP).write_text(digest, encoding="ascii")
-        shutil.rmtree(out, ignore_errors=True)
-        unfinished.rename(out)
+        try:
+            run([*node.node, "build.mjs", str(unfinished)], client, node)
+            (unfinished / STAMP).write_text(digest, encoding="ascii")
+            shutil.rmtree(out, ignore_errors=True)
+            unfinished.rename(out)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def npm(root: Path, arguments: list[str]) -> None:
