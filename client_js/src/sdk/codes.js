@@ -1,0 +1,113 @@
+/**
+ * Close codes and errors of the wire. (PROTOCOL.md §7 and §8)
+ */
+
+/** Names of the close codes that the server sends. @type {ReadonlyMap<number, string>} */
+export const CLOSE_CODES = new Map([
+  [1000, "normal"],
+  [1002, "protocol_error"],
+  [1003, "unsupported_data"],
+  [1007, "invalid_data"],
+  [1009, "message_too_big"],
+  [1012, "service_restart"],
+  [4000, "going_away"],
+  [4001, "slow"],
+  [4002, "unknown_outcome"],
+  [4003, "no_pong"],
+  [4004, "overloaded"],
+  [4500, "malformed"],
+  [4501, "unauthenticated"],
+  [4502, "authentication_timeout"],
+  [4503, "revoked"],
+  [4504, "too_many_sessions"],
+  [4505, "flooding"],
+  [4506, "signed_out"],
+]);
+
+/** Numbers of the errors that the server answers with, by name. @type {ReadonlyMap<string, number>} */
+export const ERROR_CODES = new Map([
+  ["malformed", 100],
+  ["unknown_command", 101],
+  ["not_connected", 102],
+  ["already_connected", 103],
+  ["invalid", 104],
+  ["too_large", 105],
+  ["frame_too_large", 106],
+  ["unauthenticated", 200],
+  ["authentication_timeout", 201],
+  ["revoked", 202],
+  ["wrong_credentials", 203],
+  ["forbidden", 204],
+  ["origin_refused", 205],
+  ["too_many_sessions", 206],
+  ["no_such_channel", 300],
+  ["no_such_message", 301],
+  ["no_such_user", 302],
+  ["not_author", 303],
+  ["withdrawn", 304],
+  ["conflict", 305],
+  ["rate_limited", 400],
+  ["busy", 401],
+  ["flooding", 402],
+  ["unavailable", 500],
+  ["storage_full", 501],
+  ["unknown_outcome", 502],
+  ["draining", 503],
+  ["internal", 504],
+]);
+
+// Standard codes after which trying again can't help: the same bytes would be refused again.
+const FINAL_STANDARD_CODES = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010]);
+const FIRST_OWN_CODE = 4000;
+const FIRST_FINAL_CODE = 4500;
+
+/**
+ * Whether a client may connect again after a close. The range carries the verdict, so that this obeys codes that were
+ * added after it was written.
+ * @param {number | undefined} code undefined for a line that just broke
+ */
+export function mayReconnect(code) {
+  if (code === undefined) return true;
+  if (code >= FIRST_OWN_CODE) return code < FIRST_FINAL_CODE;
+  return !FINAL_STANDARD_CODES.has(code);
+}
+
+/**
+ * Whether the server ended this for good, whatever it announced before.
+ * @param {number | undefined} code
+ */
+export function isFinal(code) {
+  return code !== undefined && code >= FIRST_FINAL_CODE;
+}
+
+/**
+ * @typedef {object} ErrorDetails
+ * @property {number} code of PROTOCOL.md §7; 0 for the local names `timeout`, `disconnected` and `unreadable_reply`
+ * @property {string} name
+ * @property {string} message for developers; people are shown a text chosen by `name`
+ * @property {boolean} temporary whether trying again may help
+ * @property {number | undefined} [retryAfterMs]
+ * @property {string} [ref] reference that the server's log has too
+ */
+
+/** A command was refused, or got no answer. */
+export class CommandError extends Error {
+  /** @param {ErrorDetails} details */
+  constructor(details) {
+    super(details.message);
+    this.name = details.name;
+    this.code = details.code;
+    this.temporary = details.temporary;
+    this.retryAfterMs = details.retryAfterMs;
+    this.ref = details.ref ?? "";
+  }
+}
+
+/**
+ * An error that arises on this device and not on the server; all of them are temporary.
+ * @param {"timeout" | "disconnected" | "unreadable_reply" | "superseded"} name
+ * @param {string} message
+ */
+export function localError(name, message) {
+  return new CommandError({ code: 0, name, message, temporary: true });
+}
