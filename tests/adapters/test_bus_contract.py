@@ -1,0 +1,163 @@
+"""What every bus must do. An adapter joins by a factory in `FACTORIES`; the tests stay as they are."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from liaison.adapters.memory_bus import MemoryBus
+from liaison.core.entries import Draft, Entry, EntryKind
+from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
+from liaison.ports.bus import Bus, DirectoryHint, EntriesHint, Hint, ReadHint, TypingHint
+
+GENERAL, WEATHER = ChannelId("joint/general"), ChannelId("joint/날씨")
+KIM, SOUTH = UserId("kim"), DelegationId("south")
+
+NodeFactory = Callable[[], Bus]
+
+
+def memory() -> NodeFactory:
+    return MemoryBus().node
+
+
+FACTORIES = [memory]
+
+
+@pytest.fixture(params=FACTORIES, ids=lambda factory: str(factory.__name__))
+def node(request: pytest.FixtureRequest) -> NodeFactory:
+    made: NodeFactory = request.param()
+    return made
+
+
+class Listener:
+    """Keeps what a node hears, and lets a test wait for it."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bus = bus
+        self.hints: list[Hint | DirectoryHint] = []
+        self._heard = asyncio.Event()
+        self.detach = bus.attach(self)
+
+    def on_hint(self, hint: Hint | DirectoryHint) -> None:
+        self.hints.append(hint)
+        self._heard.set()
+
+    def on_doubt(self) -> None:
+        pass
+
+    async def heard(self, hint: Hint | DirectoryHint) -> None:
+        async with asyncio.timeout(5):
+            while hint not in self.hints:
+                self._heard.clear()
+                await self._heard.wait()
+
+
+def typing(channel: ChannelId = GENERAL, user: UserId = KIM) -> TypingHint:
+    return TypingHint(channel, user, SOUTH)
+
+
+def entry(seq: int) -> Entry:
+    draft = Draft(KIM, SOUTH, f"k{seq}", EntryKind.TEXT, "안녕하십니까", ref=1, mentions=(UserId("pak"),))
+    return Entry(GENERAL, seq, Millis(1_600_000_000_000), bytes(range(32)), draft)
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [
+        EntriesHint(GENERAL, 3, (entry(7), entry(8))),
+        typing(),
+        ReadHint(GENERAL, KIM, SOUTH, 12),
+        DirectoryHint(42),
+    ],
+    ids=lambda hint: type(hint).__name__,
+)
+async def test_hint_reaches_another_node_as_it_was(node: NodeFactory, hint: Hint | DirectoryHint) -> None:
+    here, there = Listener(node()), Listener(node())
+    await there.bus.subscribe(GENERAL)
+    here.bus.publish(hint)
+    await there.heard(hint)
+    assert there.hints == [hint]
+
+
+async def test_only_subscribers_of_the_channel_hear_of_it(node: NodeFactory) -> None:
+    here, there, elsewhere = Listener(node()), Listener(node()), Listener(node())
+    await there.bus.subscribe(GENERAL)
+    await elsewhere.bus.subscribe(WEATHER)
+    here.bus.publish(typing(GENERAL))
+    here.bus.publish(typing(WEATHER))
+    await there.heard(typing(GENERAL))
+    await elsewhere.heard(typing(WEATHER))
+    assert (there.hints, elsewhere.hints) == ([typing(GENERAL)], [typing(WEATHER)])
+
+
+async def test_directory_hint_reaches_nodes_without_any_subscription(node: NodeFactory) -> None:
+    here, there = Listener(node()), Listener(node())
+    here.bus.publish(DirectoryHint(1))
+    await there.heard(DirectoryHint(1))
+
+
+async def test_hints_of_one_node_stay_in_order(node: NodeFactory) -> None:
+    here, there = Listener(node()), Listener(node())
+    await there.bus.subscribe(GENERAL)
+    sent = [ReadHint(GENERAL, KIM, SOUTH, seq) for seq in range(50)]
+    for hint in sent:
+        here.bus.publish(hint)
+    await there.heard(sent[-1])
+    assert there.hints == sent
+
+
+async def test_unsubscribed_channel_is_silent_and_the_others_are_not(node: NodeFactory) -> None:
+    here, there = Listener(node()), Listener(node())
+    await there.bus.subscribe(GENERAL)
+    await there.bus.subscribe(GENERAL)
+    await there.bus.subscribe(WEATHER)
+    there.bus.unsubscribe(GENERAL)
+    there.bus.unsubscribe(GENERAL)
+    # A round on the channel that stays, so that a bus which unsubscribes later has done so.
+    here.bus.publish(typing(WEATHER))
+    await there.heard(typing(WEATHER))
+    there.hints.clear()
+    here.bus.publish(typing(GENERAL))
+    here.bus.publish(DirectoryHint(9))
+    await there.heard(DirectoryHint(9))
+    assert there.hints == [DirectoryHint(9)]
+
+
+async def test_nobody_is_called_before_publish_returns(node: NodeFactory) -> None:
+    here, there = Listener(node()), Listener(node())
+    await there.bus.subscribe(GENERAL)
+    here.bus.publish(typing())
+    assert there.hints == []
+    await there.heard(typing())
+
+
+async def test_detached_node_hears_nothing_not_even_what_is_under_way(node: NodeFactory) -> None:
+    here, gone, there = Listener(node()), Listener(node()), Listener(node())
+    for listener in (gone, there):
+        await listener.bus.subscribe(GENERAL)
+    here.bus.publish(typing())
+    gone.detach()
+    gone.detach()
+    here.bus.publish(DirectoryHint(2))
+    await there.heard(DirectoryHint(2))
+    assert gone.hints == []
+
+
+async def test_detached_node_can_publish_and_attach_anew(node: NodeFactory) -> None:
+    here, there = Listener(node()), Listener(node())
+    here.detach()
+    here.bus.publish(DirectoryHint(3))
+    await there.heard(DirectoryHint(3))
+    again = Listener(here.bus)
+    there.bus.publish(DirectoryHint(4))
+    await again.heard(DirectoryHint(4))
+
+
+async def test_second_listener_at_a_node_is_refused(node: NodeFactory) -> None:
+    here = Listener(node())
+    with pytest.raises(RuntimeError):
+        here.bus.attach(here)
+
+
+async def test_bus_that_works_says_that_it_is_up(node: NodeFactory) -> None:
+    assert Listener(node()).bus.is_up
