@@ -21,6 +21,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
+from liaison.adapters.data_directory import DataDirectory
 from liaison.adapters.sql_writer import (
     GroupWriter,
     RunBlocking,
@@ -86,6 +87,13 @@ class Database:
         """
         return await self._run_read(lambda: self._read_now(work))
 
+    def begin_epoch_after(self, marked: int) -> int:
+        """Raise the epoch above `marked` if it is below, and give the epoch; blocking, before anything else is done."""
+        driver = driver_of(self._writer_connection)
+        driver.execute("UPDATE office SET epoch = ? WHERE epoch < ?", (marked + 1, marked))
+        (epoch,) = driver.execute("SELECT epoch FROM office").fetchone()
+        return int(epoch)
+
     async def close(self) -> None:
         """Finish what is being written, refuse the rest, close the files. Idempotent."""
         await self._writer.close()
@@ -117,6 +125,26 @@ class Database:
             self._idle_readers.append(connection)
 
 
+def open_office(directory: DataDirectory) -> Database:
+    """Open a data directory's database, and see to it that its epoch is none that was used before; blocking.
+
+    A database that somebody put there by hand, or that is new because the old one was lost, begins an epoch of its own.
+
+    Raises:
+        SchemaError, StorageUnavailableError: as `open_database`.
+        EpochMarkError: the noted epoch can't be read.
+    """
+    database = open_database(directory.database)
+    try:
+        marked = directory.marked_epoch()
+        epoch = database.begin_epoch_after(marked)
+        if epoch > marked:
+            directory.mark_epoch(epoch)
+    except OSError as error:
+        raise StorageUnavailableError(f"cannot use {directory.epoch_mark}: {error.strerror}") from error
+    return database
+
+
 def open_database(path: Path) -> Database:
     """Open a database file, made or brought to our schema where needed; blocking. Close it with `Database.close`.
 
@@ -134,7 +162,7 @@ def open_database(path: Path) -> Database:
         raise StorageUnavailableError(f"cannot open {path}: {error.strerror}") from error
     try:
         writer = connect(path)
-        _migrate(writer, path)
+        migrate(writer, path)
         readers = [connect(path, query_only=True) for _ in range(_READERS)]
     except (sqlite3.Error, DBAPIError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
@@ -154,7 +182,7 @@ def memory_database(run_blocking: RunBlocking | None = None) -> Database:
     Its work runs one piece at a time through `run_blocking`, by default on the spot, where it needs no thread.
     """
     connection = connect(None)
-    _migrate(connection, None)
+    migrate(connection, None)
     run = run_blocking or run_inline
     return Database(connection, [connection], run, run)
 
@@ -194,7 +222,7 @@ def _in(executor: ThreadPoolExecutor) -> RunBlocking:
     return run
 
 
-def _migrate(connection: Connection, path: Path | None) -> None:
+def migrate(connection: Connection, path: Path | None) -> None:
     """Bring the schema to our version, in one transaction. Raises SchemaError."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
