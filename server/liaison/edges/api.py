@@ -1,0 +1,451 @@
+"""The HTTP API: each endpoint builds the command of the socket and has the office carry it out. (PROTOCOL.md §10)
+
+So there is one authorisation path, and a channel that isn't yours answers as one that does not exist.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from liaison.core.position import Position
+from liaison.edges.addresses import ClientPace
+from liaison.edges.coalescing import ConnectionGroup
+from liaison.edges.credentials import check_login_origin, check_no_forgery, cookie_name, presented
+from liaison.edges.handover import ConnectionGone, take_transport
+from liaison.edges.responses import JSON_TYPE, MSGPACK_TYPES, SECURITY_HEADERS, Handler, answer
+from liaison.edges.settings import EdgeSettings
+from liaison.edges.stream_protocol import StreamProtocol
+from liaison.office.actor import Actor
+from liaison.office.answering import person_info
+from liaison.office.office import Office
+from liaison.protocol import frames, limits
+from liaison.protocol.errors import ErrorCode, Refused
+from liaison.protocol.names import STREAM_PATH
+
+PREFIX: Final = "/api/v1"
+# The name holds a slash; clients that escape it mean the same channel.
+_CHANNEL_PATTERN: Final = r"{channel:[^/]+(?:/|%2F)[^/]+}"
+_SEQ_PATTERN: Final = r"{seq:[0-9]{1,16}}"
+
+# HTTP carries one command a request, so its id says nothing.
+_ID: Final = 1
+
+Body = TypeVar("Body", bound=msgspec.Struct)
+
+
+class LoginBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A sign-in; `code` where one-time codes are set up."""
+
+    user: Annotated[str, msgspec.Meta(max_length=limits.MAX_USER_CHARS)]
+    password: Annotated[str, msgspec.Meta(max_length=limits.MAX_TOKEN_CHARS)]
+    code: Annotated[str, msgspec.Meta(max_length=16)] = ""
+
+
+class PublishBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A message; a repeat with the same key gives the first result."""
+
+    text: frames.Text
+    key: frames.Key
+    reply_to: frames.Seq = 0
+    mentions: frames.Mentions = []
+
+
+class CorrectionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Another text for one's own message."""
+
+    text: frames.Text
+    key: frames.Key
+
+
+class WithdrawalBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Withdraws one's own message."""
+
+    key: frames.Key
+
+
+class ReactionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Adds a reaction, or takes it back with `removed`."""
+
+    key: frames.Key
+    reaction: Annotated[str, msgspec.Meta(min_length=1, max_length=limits.MAX_REACTION_CHARS)]
+    removed: bool = False
+
+
+class ReadBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything up to seq has been read."""
+
+    seq: frames.Seq
+
+
+class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which page: rising from `after`, or ending just before `before`; neither is the newest."""
+
+    after: frames.Seq | None = None
+    before: frames.Seq | None = None
+    limit: frames.PageLimit = limits.DEFAULT_PAGE_MESSAGES
+
+
+class SearchQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to find; page by `before_ms`."""
+
+    q: Annotated[str, msgspec.Meta(min_length=1, max_length=limits.MAX_QUERY_CHARS)]
+    channel: Annotated[str, msgspec.Meta(max_length=limits.MAX_CHANNEL_CHARS)] = ""
+    before_ms: frames.Seq | None = None
+    limit: frames.PageLimit = limits.DEFAULT_PAGE_MESSAGES
+
+
+class StreamQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One channel a stream, because `Last-Event-ID` holds one position. `tail` counts where nothing is resumed."""
+
+    channel: frames.Channel
+    tail: Annotated[int, msgspec.Meta(ge=0, le=limits.MAX_TAIL_MESSAGES)] = 0
+
+
+class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An endpoint without parameters: one that is given is a mistake worth telling."""
+
+
+class Done(msgspec.Struct, frozen=True):
+    """There is nothing to say but that it was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One endpoint: what the router, the OpenAPI document and its tests need to know. `reply` None is no JSON."""
+
+    method: str
+    path: str
+    summary: str
+    handler: Handler
+    reply: type[msgspec.Struct] | None
+    body: type[msgspec.Struct] | None = None
+    query: type[msgspec.Struct] = NoQuery
+    is_public: bool = False
+    created: bool = False
+
+    @property
+    def pattern(self) -> str:
+        """The path in the router's grammar."""
+        return self.path.replace("{channel}", _CHANNEL_PATTERN).replace("{seq}", _SEQ_PATTERN)
+
+    @property
+    def operation(self) -> str:
+        """The name in the OpenAPI document."""
+        return getattr(self.handler, "__name__", self.summary)
+
+
+class Api:
+    """The endpoints, over one office."""
+
+    def __init__(self, office: Office, group: ConnectionGroup, pace: ClientPace, settings: EdgeSettings) -> None:
+        self._office = office
+        self._group = group
+        self._pace = pace
+        self._settings = settings
+
+    def routes(self) -> Sequence[Route]:
+        """The table of everything below /api/v1 but the socket and the document itself."""
+        message = f"{PREFIX}/channels/{{channel}}/messages/{{seq}}"
+        channel = f"{PREFIX}/channels/{{channel}}"
+        return (
+            Route(
+                "POST",
+                f"{PREFIX}/login",
+                "Sign in: sets the session cookie and gives the account.",
+                self.login,
+                frames.PersonInfo,
+                body=LoginBody,
+                is_public=True,
+            ),
+            Route("POST", f"{PREFIX}/logout", "End what this request came in with.", self.logout, Done),
+            Route("GET", f"{PREFIX}/me", "Who this is.", self.me, frames.PersonInfo),
+            Route("GET", f"{PREFIX}/channels", "The channels one may see.", self.channels, frames.ChannelsReply),
+            Route(
+                "POST",
+                f"{channel}/messages",
+                "Publish. 201 for a new message, 200 for a repeat with the same key.",
+                self.publish,
+                frames.PublishReply,
+                body=PublishBody,
+                created=True,
+            ),
+            Route(
+                "GET",
+                f"{channel}/messages",
+                "A page of history, in rising seq.",
+                self.history,
+                frames.HistoryReply,
+                query=HistoryQuery,
+            ),
+            Route(
+                "POST",
+                f"{message}/corrections",
+                "Put another text in the place of one's own message.",
+                self.correct,
+                frames.PublishReply,
+                body=CorrectionBody,
+                created=True,
+            ),
+            Route(
+                "POST",
+                f"{message}/withdrawal",
+                "Withdraw one's own message; the record keeps the text.",
+                self.withdraw,
+                frames.PublishReply,
+                body=WithdrawalBody,
+                created=True,
+            ),
+            Route(
+                "POST",
+                f"{message}/reactions",
+                "React, or take a reaction back.",
+                self.react,
+                frames.PublishReply,
+                body=ReactionBody,
+                created=True,
+            ),
+            Route("POST", f"{channel}/read", "Move one's read position.", self.read, Done, body=ReadBody),
+            Route("GET", f"{PREFIX}/presence", "Presence as one may see it.", self.presence, frames.PresenceReply),
+            Route(
+                "GET",
+                f"{PREFIX}/search",
+                "Find messages, newest first.",
+                self.search,
+                frames.SearchReply,
+                query=SearchQuery,
+            ),
+            Route(
+                "GET",
+                STREAM_PATH,
+                "Follow a channel by server-sent events; Last-Event-ID resumes.",
+                self.stream,
+                None,
+                query=StreamQuery,
+            ),
+        )
+
+    # --- signing in and out ---------------------------------------------------------------------------------------
+
+    async def login(self, request: web.Request) -> web.StreamResponse:
+        """Let a browser in."""
+        _query(request, NoQuery)
+        check_login_origin(request, self._settings.allowed_origins)
+        address = self._pace.admit(request)
+        body = await self._body(request, LoginBody)
+        login = await self._office.accounts.login(body.user, body.password, body.code, address)
+        response = answer(request, person_info(login.actor.account))
+        response.set_cookie(
+            cookie_name(uses_tls=self._settings.uses_tls),
+            login.secret,
+            max_age=max(0, login.expires_ms - self._office.clock.wall_ms()) // 1000,
+            path="/",
+            secure=self._settings.uses_tls,
+            httponly=True,
+            samesite="Strict",
+        )
+        return response
+
+    async def logout(self, request: web.Request) -> web.StreamResponse:
+        """End a browser's session, or a token."""
+        _query(request, NoQuery)
+        await self._office.accounts.logout(self._actor(request))
+        response = answer(request, Done())
+        response.del_cookie(
+            cookie_name(uses_tls=self._settings.uses_tls),
+            path="/",
+            secure=self._settings.uses_tls,
+            httponly=True,
+            samesite="Strict",
+        )
+        return response
+
+    async def me(self, request: web.Request) -> web.StreamResponse:
+        """Say who this is."""
+        _query(request, NoQuery)
+        return answer(request, person_info(self._actor(request).account))
+
+    # --- commands -------------------------------------------------------------------------------------------------
+
+    async def channels(self, request: web.Request) -> web.StreamResponse:
+        """See frames.Channels."""
+        _query(request, NoQuery)
+        return await self._execute(request, self._actor(request), frames.Channels(id=_ID))
+
+    async def publish(self, request: web.Request) -> web.StreamResponse:
+        """See frames.Publish."""
+        _query(request, NoQuery)
+        actor = self._actor(request)
+        body = await self._body(request, PublishBody)
+        command = frames.Publish(
+            id=_ID,
+            channel=_channel(request),
+            key=body.key,
+            text=body.text,
+            reply_to=body.reply_to,
+            mentions=body.mentions,
+        )
+        return await self._execute(request, actor, command)
+
+    async def history(self, request: web.Request) -> web.StreamResponse:
+        """See frames.History."""
+        actor = self._actor(request)
+        query = _query(request, HistoryQuery)
+        command = frames.History(
+            id=_ID, channel=_channel(request), after=query.after, before=query.before, limit=query.limit
+        )
+        return await self._execute(request, actor, command)
+
+    async def correct(self, request: web.Request) -> web.StreamResponse:
+        """See frames.Correct."""
+        _query(request, NoQuery)
+        actor = self._actor(request)
+        body = await self._body(request, CorrectionBody)
+        command = frames.Correct(id=_ID, channel=_channel(request), key=body.key, seq=_seq(request), text=body.text)
+        return await self._execute(request, actor, command)
+
+    async def withdraw(self, request: web.Request) -> web.StreamResponse:
+        """See frames.Withdraw."""
+        _query(request, NoQuery)
+        actor = self._actor(request)
+        body = await self._body(request, WithdrawalBody)
+        command = frames.Withdraw(id=_ID, channel=_channel(request), key=body.key, seq=_seq(request))
+        return await self._execute(request, actor, command)
+
+    async def react(self, request: web.Request) -> web.StreamResponse:
+        """See frames.React."""
+        _query(request, NoQuery)
+        actor = self._actor(request)
+        body = await self._body(request, ReactionBody)
+        command = frames.React(
+            id=_ID,
+            channel=_channel(request),
+            key=body.key,
+            seq=_seq(request),
+            reaction=body.reaction,
+            removed=body.removed,
+        )
+        return await self._execute(request, actor, command)
+
+    async def read(self, request: web.Request) -> web.StreamResponse:
+        """See frames.Read."""
+        _query(request, NoQuery)
+        actor = self._actor(request)
+        body = await self._body(request, ReadBody)
+        await self._office.execute(actor, frames.Read(id=_ID, channel=_channel(request), seq=body.seq))
+        return answer(request, Done())
+
+    async def presence(self, request: web.Request) -> web.StreamResponse:
+        """See frames.Presence."""
+        _query(request, NoQuery)
+        return await self._execute(request, self._actor(request), frames.Presence(id=_ID, watch=False))
+
+    async def search(self, request: web.Request) -> web.StreamResponse:
+        """See frames.Search."""
+        actor = self._actor(request)
+        query = _query(request, SearchQuery)
+        command = frames.Search(
+            id=_ID, query=query.q, channel=query.channel, before_ms=query.before_ms, limit=query.limit
+        )
+        return await self._execute(request, actor, command)
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        """Follow a channel: after `Last-Event-ID` if given, else the last `tail` messages and what comes then."""
+        actor = self._actor(request)
+        query = _query(request, StreamQuery)
+        position = _last_event_id(request)
+        self._pace.admit(request)
+        if request.transport is None:
+            raise ConnectionGone
+        # What the follower sends meanwhile waits in the connection, so that a refusal can still be an HTTP answer.
+        connection = StreamProtocol(request.transport, self._group)
+        follower = await self._office.follow(actor, query.channel, position, query.tail, connection)
+        try:
+            take_transport(request, _STREAM_HEAD)
+        except ConnectionGone:
+            follower.on_closed("broken")
+            raise
+        connection.take_over(follower)
+        # Never sent: the connection isn't aiohttp's any more.
+        return web.Response()
+
+    async def _execute(self, request: web.Request, actor: Actor, command: frames.AnyCommand) -> web.StreamResponse:
+        reply = await self._office.execute(actor, command)
+        is_new = isinstance(reply, frames.PublishReply) and not reply.duplicate
+        return answer(request, reply, status=HTTPStatus.CREATED if is_new else HTTPStatus.OK)
+
+    # --- what a request says --------------------------------------------------------------------------------------
+
+    def _actor(self, request: web.Request) -> Actor:
+        """Say whose request it is. Raises Refused: UNAUTHENTICATED, ORIGIN_REFUSED; Unavailable."""
+        secret = presented(request, uses_tls=self._settings.uses_tls)
+        check_no_forgery(request, secret, self._settings.allowed_origins)
+        return self._office.authenticate(secret.secret)
+
+    async def _body(self, request: web.Request, kind: type[Body]) -> Body:
+        """Read the body within its time and size. Raises Refused, HTTPRequestEntityTooLarge."""
+        content_type = request.content_type
+        if content_type != JSON_TYPE and content_type not in MSGPACK_TYPES:
+            raise Refused(ErrorCode.INVALID, "the content type must be application/json or application/msgpack")
+        try:
+            async with asyncio.timeout(self._settings.body_timeout_ms / 1000):
+                data = await request.read()
+        except TimeoutError as error:
+            raise Refused(ErrorCode.INVALID, "the body came too slowly") from error
+        try:
+            if content_type == JSON_TYPE:
+                return msgspec.json.decode(data, type=kind)
+            return msgspec.msgpack.decode(data, type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise Refused(ErrorCode.INVALID, f"the body is not right: {error}") from error
+
+
+def _query(request: web.Request, kind: type[Body]) -> Body:
+    """Read the query into its typed form. Raises Refused(INVALID), also for a parameter given twice."""
+    values = dict(request.query)
+    if len(values) != len(request.query):
+        raise Refused(ErrorCode.INVALID, "each parameter can be given once; a stream follows one channel")
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Refused(ErrorCode.INVALID, f"the query is not right: {error}") from error
+
+
+def _channel(request: web.Request) -> str:
+    # Longer than any channel's name can't be one; the office need not look at it.
+    return request.match_info["channel"].replace("%2F", "/")[: limits.MAX_CHANNEL_CHARS + 1]
+
+
+def _seq(request: web.Request) -> int:
+    seq = int(request.match_info["seq"])
+    if seq > limits.MAX_SAFE_INTEGER:
+        raise Refused(ErrorCode.INVALID, "a seq is at most 2^53-1")
+    return seq
+
+
+def _last_event_id(request: web.Request) -> Position | None:
+    """Give where a client's stream broke off. Raises Refused(INVALID)."""
+    text = request.headers.get("Last-Event-ID", "")
+    if not text:
+        return None
+    try:
+        return Position.parse(text)
+    except ValueError as error:
+        raise Refused(ErrorCode.INVALID, f"Last-Event-ID: {error}") from error
+
+
+# X-Accel-Buffering tells nginx to pass each event on at once.
+_STREAM_HEAD: Final = "\r\n".join(
+    (
+        "HTTP/1.1 200 OK",
+        "Content-Type: text/event-stream; charset=utf-8",
+        "Connection: close",
+        "X-Accel-Buffering: no",
+        *(f"{name}: {value}" for name, value in SECURITY_HEADERS.items()),
+        "\r\n",
+    )
+).encode()

@@ -1,0 +1,210 @@
+"""A WebSocket connection after its upgrade: frames in, finished bytes out, and nothing of HTTP left. (PROTOCOL.md §3)
+
+After the upgrade the transport is handed to this protocol, and websockets' Sans-I/O layer reads the frames. The other
+public way, aiohttp's own WebSocketResponse, accepts unmasked frames, keeps a request, two tasks and a queue for each
+connection (12 KB against 2.3 KB), and tells nobody when the peer stops reading.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from websockets.frames import Frame, Opcode
+from websockets.protocol import OPEN, SEND_EOF, Side
+from websockets.protocol import Protocol as FrameProtocol
+
+from liaison.edges.coalescing import CoalescingConnection, ConnectionGroup, Source, spoken
+from liaison.protocol.close_codes import CloseCode
+from liaison.protocol.limits import PING_INTERVAL_MS, PONG_TIMEOUT_MS
+
+# A person's browser sends no pings at all, our SDK one in 15 s. The count starts anew with every ping of ours.
+MAX_CONTROL_FRAMES: Final = 1_000
+# A frame of 64 KiB in network packets is 45; nobody honest cuts finer than this.
+MAX_FRAGMENTS: Final = 256
+
+_PING_FRAME: Final = b"\x89\x00"
+_FRAME_LOG: Final = logging.getLogger("liaison.edges.frames")
+# Below this, the frame layer would log what people write to each other.
+_FRAME_LOG.setLevel(logging.WARNING)
+
+
+class Receiver(Source, Protocol):
+    """Who gets what comes in: the office's session, or an echo in the conformance tests."""
+
+    @property
+    def max_frame_bytes(self) -> int:
+        """The longest message accepted now; a longer one ends the connection with 1009."""
+        ...
+
+    def receive(self, payload: bytes, *, is_text: bool) -> None:
+        """Take one whole data message; must not raise."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SocketLimits:
+    """What is refused whatever the receiver says. `kind`: the only data frames accepted, None for both kinds."""
+
+    kind: Opcode | None
+    max_fragments: int = MAX_FRAGMENTS
+    max_control_frames: int = MAX_CONTROL_FRAMES
+
+
+class SocketProtocol(CoalescingConnection):
+    """One WebSocket. A ping every 15 s must bring some byte within 10 s; any byte counts as life, not only a pong."""
+
+    __slots__ = (
+        "_awaits_pong",
+        "_control_frames",
+        "_fragments",
+        "_frames",
+        "_heard",
+        "_is_text",
+        "_limits",
+        "_receiver",
+    )
+
+    def __init__(self, transport: asyncio.Transport, group: ConnectionGroup, limits: SocketLimits) -> None:
+        super().__init__(transport, group)
+        self._limits = limits
+        self._receiver: Receiver | None = None
+        self._frames = FrameProtocol(Side.SERVER, state=OPEN, max_size=0, logger=_FRAME_LOG)
+        self._fragments: list[bytes] = []
+        self._is_text = False
+        self._control_frames = 0
+        self._heard = True
+        self._awaits_pong = False
+
+    def begin(self, receiver: Receiver, first_bytes: bytes) -> None:
+        """Take the transport over, once, after the 101 went out; `first_bytes` came behind the upgrade request."""
+        self._receiver = receiver
+        self.take_over(receiver)
+        if first_bytes and not self._transport.is_closing():
+            self.data_received(first_bytes)
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """Send what is queued and a close frame; the peer has two seconds to answer it."""
+        if self._frames.state is OPEN:
+            self._cause = self._cause or spoken(code)
+            self._frames.send_close(code, reason)
+            self._bring_out(self._frames.data_to_send())
+
+    def _bring_out(self, writes: list[bytes]) -> None:
+        """Queue what the frame layer wants to say; an empty item ends our direction."""
+        for data in writes:
+            if data:
+                self._queue(data)
+        if self._frames.state is not OPEN:
+            self._begin_closing()
+            if SEND_EOF in writes:
+                self._end_writing()
+
+    def _end_writing(self) -> None:
+        """Close once everything is written; but after a fault of the peer's leave it time to read why.
+
+        Closing a TCP socket with unread input resets it, and the close frame is lost on its way.
+        """
+        if self._transport.is_closing():
+            return
+        if self._frames.close_rcvd is None and self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    # -------------------------------------------------------------------------------------------------------- receiving
+
+    def data_received(self, data: bytes) -> None:
+        """Read frames; whole messages go to the receiver, in order, until one of the two ends closes."""
+        self._heard = True
+        was_closing = self._is_closing
+        frames = self._frames
+        if self._receiver is not None:
+            frames.max_message_size = self._receiver.max_frame_bytes
+        frames.receive_data(data)
+        # The frame layer has parsed all of `data` by now. Its pongs stand first, one for each ping and in their order;
+        # they go out between the answers to the messages they came between.
+        writes = frames.data_to_send()
+        for frame in frames.events_received():
+            if isinstance(frame, Frame) and not self._is_closing:
+                if frame.opcode is Opcode.PING:
+                    self._queue(writes.pop(0))
+                self._take(frame)
+        if frames.close_rcvd is None and frames.parser_exc is None:
+            return
+        self._cause = self._cause or ("protocol error" if frames.parser_exc else "closed")
+        # No pong may follow a close frame of ours.
+        self._bring_out([data for data in writes if data == SEND_EOF] if was_closing else writes)
+        self._report()
+
+    def _take(self, frame: Frame) -> None:
+        match frame.opcode:
+            case Opcode.TEXT | Opcode.BINARY:
+                self._is_text = frame.opcode is Opcode.TEXT
+                if self._limits.kind not in (None, frame.opcode):
+                    self._fail(CloseCode.UNSUPPORTED_DATA, "this subprotocol has the other kind of frames")
+                elif frame.fin:
+                    self._deliver(bytes(frame.data))
+                else:
+                    self._fragments = [bytes(frame.data)]
+            case Opcode.CONT:
+                self._take_fragment(frame)
+            case _:
+                self._control_frames += 1
+                if self._control_frames > self._limits.max_control_frames:
+                    self._fail(CloseCode.FLOODING, "too many pings")
+
+    def _take_fragment(self, frame: Frame) -> None:
+        self._fragments.append(bytes(frame.data))
+        if len(self._fragments) > self._limits.max_fragments:
+            self._fail(CloseCode.MESSAGE_TOO_BIG, "a message in too many fragments")
+        elif frame.fin:
+            fragments, self._fragments = self._fragments, []
+            self._deliver(b"".join(fragments))
+
+    def _deliver(self, payload: bytes) -> None:
+        if self._is_text:
+            try:
+                payload.decode()
+            except UnicodeDecodeError:
+                self._fail(CloseCode.INVALID_DATA, "a text frame that is not UTF-8")
+                return
+        if self._receiver is not None:
+            self._receiver.receive(payload, is_text=self._is_text)
+
+    def _fail(self, code: CloseCode, reason: str) -> None:
+        """The peer broke a rule that the frame layer doesn't know."""
+        self._cause = spoken(code)
+        self._fragments.clear()
+        self._frames.fail(code, reason)
+        self._bring_out(self._frames.data_to_send())
+        self._report()
+
+    def _report(self) -> None:
+        self._receiver = None
+        super()._report()
+
+    def eof_received(self) -> bool:
+        """The peer ended its direction: after the close frames all is well, else the connection just broke."""
+        self._frames.receive_eof()
+        return False
+
+    # -------------------------------------------------------------------------------------------------------- heartbeat
+
+    def _on_heartbeat(self) -> None:
+        if not self._awaits_pong:
+            self._awaits_pong = True
+            self._heard = False
+            self._control_frames = 0
+            self._queue(_PING_FRAME)
+            self._group.wheel.schedule(self, PONG_TIMEOUT_MS)
+        elif self._heard or self._reading_paused:
+            # While we don't read, silence is ours.
+            self._awaits_pong = False
+            self._group.wheel.schedule(self, PING_INTERVAL_MS - PONG_TIMEOUT_MS)
+        else:
+            self._give_up(CloseCode.NO_PONG, "not a byte for 10 seconds", "no pong")
+
+    def _on_unblocked(self) -> None:
+        self._awaits_pong = False
+        self._group.wheel.schedule(self, PING_INTERVAL_MS)
