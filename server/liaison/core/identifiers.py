@@ -24,9 +24,10 @@ NO_DELEGATION: Final = DelegationId("")
 
 _USER: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 _DELEGATION: Final = re.compile(r"[a-z][a-z0-9]{0,15}")
-# Letters of any script, so that a channel can carry a Korean name; no `+`, which joins names in `dm/`, and no `/`. The
-# four Hangul fillers are letters to Unicode and blank to the eye: two channels would look the same.
-_LETTER: Final = r"[^\W\u115f\u1160\u3164\uffa0]"
+# Letters to Unicode and blank to the eye: with them two names would look the same.
+HANGUL_FILLERS: Final = frozenset("\u115f\u1160\u3164\uffa0")
+# Letters of any script, so that a channel can carry a Korean name; no `+`, which joins names in `dm/`, and no `/`.
+_LETTER: Final = rf"[^\W{''.join(sorted(HANGUL_FILLERS))}]"
 _CHANNEL_NAME: Final = re.compile(rf"{_LETTER}(?:{_LETTER}|[.-]){{0,63}}")
 # All of Unicode's category Cc but tab and line feed.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")

@@ -13,18 +13,8 @@ from typing import Final
 
 import pyotp
 
-from liaison.core.identifiers import (
-    NO_DELEGATION,
-    ChannelId,
-    ChannelKind,
-    DelegationId,
-    Millis,
-    UserId,
-    kind_of,
-    owner_of,
-    parse_channel,
-    parse_user,
-)
+from liaison.core.account_rules import check_account, check_channel, check_password, normal_password
+from liaison.core.identifiers import ChannelId, Millis, UserId, parse_user
 from liaison.core.permissions import may_belong
 from liaison.core.profile import OfficeProfile
 from liaison.core.rights import Account, Channel, Credential, CredentialKind, Membership, Role, digest_of
@@ -41,14 +31,7 @@ from liaison.ports.directory import (
 )
 from liaison.ports.passwords import Passwords
 from liaison.protocol.errors import ErrorCode, Refused, Unavailable
-from liaison.protocol.limits import MAX_USER_CHARS
 from liaison.protocol.names import TOKEN_PREFIX
-
-# NIST SP 800-63B asks for length and no composition rules. The upper bound keeps hashing's cost one.
-MIN_PASSWORD_CHARS: Final = 10
-MAX_PASSWORD_CHARS: Final = 256
-MAX_NAME_CHARS: Final = 64
-MAX_LABEL_CHARS: Final = 64
 
 _DAY_MS: Final = 24 * 3600 * 1000
 # Officials stay in the office from Monday to Friday.
@@ -58,7 +41,6 @@ TOKEN_LIFETIME_MS: Final = 365 * _DAY_MS
 MAX_BROWSERS_PER_USER: Final = 32
 
 _SECRET_BYTES: Final = 32
-_CODE_STEP_S: Final = 30
 _NOBODYS_SECRETS: Final = Secrets("", "")
 
 RandomBytes = Callable[[int], bytes]
@@ -76,8 +58,8 @@ class Login:
 class Accounts:
     """Who is in the office. `random_bytes` must be fit for secrets.
 
-    Every method may raise Unavailable, and then nothing was changed. Administrative ones name in `by` who does it, for
-    the audit log, and raise Refused with a message that says what to do otherwise.
+    Every method may raise Unavailable, and may be repeated then. Administrative ones name in `by` who does it, for the
+    audit log; when they raise Refused, nothing was changed, and the message says why.
     """
 
     def __init__(
@@ -109,19 +91,14 @@ class Accounts:
             Refused: WRONG_CREDENTIALS, one and the same for an unknown, inactive or bot's account, a wrong password and
                 a wrong or used code; RATE_LIMITED when this account or address must wait.
         """
-        self._pace_attempt(user, address)
+        name = _possible_user(user)
+        self._pace_attempt(name, address)
         with _refusals():
-            proved = await self._prove(user, password, code)
-            if proved is None:
-                raise await self._wrong_credentials(user, address)
-            account, secrets = proved
-            login = await self._let_in(account, CredentialKind.BROWSER, "browser", SESSION_LIFETIME_MS, by=account.user)
-            if not await self._still_proves(account.user, secrets, password):
-                await self._directory.revoke_credential(login.actor.credential, actor=account.user)
-                raise await self._wrong_credentials(user, address)
-            self._pace.succeed(user, address)
-            await self._renew_hash(account.user, secrets.password_hash, password)
-            await self._sign_out_oldest(account.user)
+            login = await self._try_login(name, password, code)
+            if login is None:
+                raise await self._wrong_credentials(name, address)
+            self._pace.succeed(name, address)
+            await self._sign_out_oldest(name)
             await self._registry.refresh()
             return login
 
@@ -147,11 +124,11 @@ class Accounts:
         self._pace_attempt(user, address)
         with _refusals():
             secrets = await self._directory.secrets(user) or _NOBODYS_SECRETS
-            if not await self._passwords.verify(secrets.password_hash, _normal(current)):
+            if not await self._passwords.verify(secrets.password_hash, normal_password(current)):
                 raise await self._wrong_credentials(user, address)
             self._pace.succeed(user, address)
             await self._store_password(user, new, secrets, by=user)
-            login = await self._let_in(actor.account, CredentialKind.BROWSER, "browser", SESSION_LIFETIME_MS, by=user)
+            login = await self._let_in_browser(actor.account)
             await self._registry.refresh()
             return login
 
@@ -159,12 +136,13 @@ class Accounts:
 
     async def add_person(self, account: Account, password: str, *, by: str) -> None:
         """Add an official, a head or ops. Raises Refused: INVALID, CONFLICT."""
-        self._check_account(account)
+        with _invalid_values():
+            check_account(account, self._delegations)
+            check_password(account.user, password)
         if account.role is Role.BOT:
             raise _invalid("a bot has no password; create a token for it")
-        _check_password(account.user, password)
         with _refusals():
-            secrets = Secrets(await self._passwords.hash(_normal(password)), "")
+            secrets = Secrets(await self._passwords.hash(normal_password(password)), "")
             await self._directory.add_account(account, secrets, actor=by)
             await self._registry.refresh()
 
@@ -205,7 +183,8 @@ class Accounts:
 
         Raises Refused: INVALID, CONFLICT, NO_SUCH_CHANNEL.
         """
-        self._check_account(bot)
+        with _invalid_values():
+            check_account(bot, self._delegations)
         if bot.role is not Role.BOT:
             raise _invalid("only bots have tokens")
         if lifetime_ms <= 0:
@@ -237,7 +216,8 @@ class Accounts:
 
         Raises Refused: INVALID, CONFLICT, NO_SUCH_USER.
         """
-        self._check_channel(channel)
+        with _invalid_values():
+            check_channel(channel, self._delegations)
         with _refusals():
             accounts = [await self._existing(member) for member in members]
             for account in accounts:
@@ -263,17 +243,32 @@ class Accounts:
 
     # --------------------------------------------------------------------------------------------------- proving it
 
-    def _pace_attempt(self, user: str, address: str) -> None:
-        wait_ms = self._pace.begin(user[: MAX_USER_CHARS + 1], address, self._clock.monotonic_ms())
+    def _pace_attempt(self, user: UserId, address: str) -> None:
+        wait_ms = self._pace.begin(user, address, self._clock.monotonic_ms())
         if wait_ms:
             raise Refused(ErrorCode.RATE_LIMITED, "too many attempts; wait a moment", retry_after_ms=wait_ms)
 
-    async def _prove(self, user: str, password: str, code: str) -> tuple[Account, Secrets] | None:
+    async def _try_login(self, user: UserId, password: str, code: str) -> Login | None:
+        proved = await self._prove(user, password, code)
+        if proved is None:
+            return None
+        account, secrets = proved
+        try:
+            login = await self._let_in_browser(account)
+        except NotFoundError:  # Kept out while the hash was verified.
+            return None
+        if not await self._still_proves(user, secrets, password):
+            await self._directory.revoke_credential(login.actor.credential, actor=user)
+            return None
+        await self._renew_hash(user, secrets.password_hash, password)
+        return login
+
+    async def _prove(self, user: UserId, password: str, code: str) -> tuple[Account, Secrets] | None:
         # No early return: each way through reads the directory once and verifies one hash.
-        account = self._registry.rights.accounts.get(UserId(user))
+        account = self._registry.rights.accounts.get(user)
         may_sign_in = account is not None and account.active and account.role is not Role.BOT
-        secrets = await self._directory.secrets(UserId(user[: MAX_USER_CHARS + 1])) or _NOBODYS_SECRETS
-        fits = await self._passwords.verify(secrets.password_hash if may_sign_in else "", _normal(password))
+        secrets = await self._directory.secrets(user) or _NOBODYS_SECRETS
+        fits = await self._passwords.verify(secrets.password_hash if may_sign_in else "", normal_password(password))
         step = self._step_of_code(secrets.totp_secret, code)
         if account is None or not may_sign_in or not fits:
             return None
@@ -282,11 +277,14 @@ class Accounts:
         return account, secrets
 
     def _step_of_code(self, totp_secret: str, code: str) -> int | None:
-        if not totp_secret:
+        # A Korean keyboard can give digits of double width, and people group digits by blanks.
+        digits = unicodedata.normalize("NFKC", code[:16]).replace(" ", "")
+        if not totp_secret or not digits.isascii():
             return None
         try:
-            return pyotp.TOTP(totp_secret, interval=_CODE_STEP_S).verify_and_get_timecode(
-                code, for_time=self._clock.wall_ms() // 1000, valid_window=1
+            # One step either way, for clocks that differ (RFC 6238, section 5.2).
+            return pyotp.TOTP(totp_secret).verify_and_get_timecode(
+                digits, for_time=self._clock.wall_ms() // 1000, valid_window=1
             )
         except pyotp.OTPVerificationError:
             return None
@@ -297,10 +295,10 @@ class Accounts:
         self._used_steps[user] = step
         return True
 
-    async def _wrong_credentials(self, user: str, address: str) -> Refused:
-        self._pace.fail(user[: MAX_USER_CHARS + 1], address, self._clock.monotonic_ms())
+    async def _wrong_credentials(self, user: UserId, address: str) -> Refused:
+        self._pace.fail(user, address, self._clock.monotonic_ms())
         # A name that nobody has may be a password in the wrong field, so it isn't written down.
-        known = UserId(user) in self._registry.rights.accounts
+        known = user in self._registry.rights.accounts
         await self._directory.audit("", "login.refused", user if known else "", address)
         return Refused(ErrorCode.WRONG_CREDENTIALS, "the name, the password or the code is wrong")
 
@@ -312,8 +310,11 @@ class Accounts:
         return (
             current is not None
             and current.totp_secret == secrets.totp_secret
-            and await self._passwords.verify(current.password_hash, _normal(password))
+            and await self._passwords.verify(current.password_hash, normal_password(password))
         )
+
+    async def _let_in_browser(self, account: Account) -> Login:
+        return await self._let_in(account, CredentialKind.BROWSER, "browser", SESSION_LIFETIME_MS, by=account.user)
 
     async def _let_in(self, account: Account, kind: CredentialKind, label: str, lifetime_ms: int, *, by: str) -> Login:
         secret = TOKEN_PREFIX + base64.urlsafe_b64encode(self._random_bytes(_SECRET_BYTES)).decode().rstrip("=")
@@ -333,11 +334,14 @@ class Accounts:
 
     async def _renew_hash(self, user: UserId, password_hash: str, password: str) -> None:
         if self._passwords.is_outdated(password_hash):
-            await self._directory.replace_hash(user, password_hash, await self._passwords.hash(_normal(password)))
+            await self._directory.replace_hash(
+                user, password_hash, await self._passwords.hash(normal_password(password))
+            )
 
     async def _store_password(self, user: UserId, password: str, secrets: Secrets, *, by: str) -> None:
-        _check_password(user, password)
-        password_hash = await self._passwords.hash(_normal(password))
+        with _invalid_values():
+            check_password(user, password)
+        password_hash = await self._passwords.hash(normal_password(password))
         await self._directory.set_secrets(user, Secrets(password_hash, secrets.totp_secret), actor=by)
 
     async def _store_totp_secret(self, user: str, totp_secret: str, *, by: str) -> Account:
@@ -374,59 +378,18 @@ class Accounts:
         _check_belongs(account, name)
         return name
 
-    def _check_account(self, account: Account) -> None:
-        with _invalid_values():
-            parse_user(account.user)
-        _check_label(account.name, "a name", MAX_NAME_CHARS)
-        if account.role is Role.OPS:
-            if account.delegation != NO_DELEGATION:
-                raise _invalid("ops belong to neither delegation")
-        else:
-            self._check_delegation(account.delegation)
 
-    def _check_channel(self, channel: Channel) -> None:
-        with _invalid_values():
-            parse_channel(channel.channel)
-        if kind_of(channel.channel) is ChannelKind.DIRECT:
-            raise _invalid("direct channels come to be when somebody opens one")
-        owner = owner_of(channel.channel)
-        if owner is not None:
-            self._check_delegation(owner)
-        _check_label(channel.title_ko, "a Korean title", MAX_NAME_CHARS)
-        _check_label(channel.title_en, "an English title", MAX_NAME_CHARS)
-
-    def _check_delegation(self, delegation: DelegationId) -> None:
-        if delegation not in self._delegations:
-            known = " and ".join(sorted(self._delegations))
-            raise _invalid(f"there is no delegation {delegation!r}; there are {known}")
+def _possible_user(user: str) -> UserId:
+    """Give what can be somebody's name as it is, and one name that nobody has for all the rest."""
+    try:
+        return parse_user(user)
+    except ValueError:
+        return UserId("")
 
 
 def _check_belongs(account: Account, channel: ChannelId) -> None:
     if not may_belong(account, channel):
         raise _invalid(f"{account.user!r} can't be a member of {channel!r}: it isn't for that account's side or role")
-
-
-def _check_label(text: str, what: str, max_chars: int) -> None:
-    if not 1 <= len(text) <= max_chars or not text.isprintable() or text != text.strip():
-        raise _invalid(f"{what} is 1 to {max_chars} visible characters")
-
-
-def _check_password(user: UserId, password: str) -> None:
-    password = _normal(password)
-    if not MIN_PASSWORD_CHARS <= len(password) <= MAX_PASSWORD_CHARS:
-        raise _invalid(f"a password has {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters")
-    if password.casefold() == user.casefold():
-        raise _invalid("a password must not be the user's name")
-
-
-def _normal(password: str) -> str:
-    """One spelling of what was typed: the same Hangul can arrive as syllables or as letters, by the keyboard's whim.
-
-    What no password can be becomes empty, so that it is refused like any other wrong one, after the same work.
-    """
-    normal = unicodedata.normalize("NFC", password) if len(password) <= 4 * MAX_PASSWORD_CHARS else ""
-    is_possible = len(normal) <= MAX_PASSWORD_CHARS and not any("\ud800" <= c <= "\udfff" for c in normal)
-    return normal if is_possible else ""
 
 
 def _invalid(message: str) -> Refused:
