@@ -140,3 +140,21 @@ def test_the_wall_clock_jumps_and_the_monotonic_one_does_not() -> None:
         assert world.clock.monotonic_ms() == 1000
 
     run(0, scenario)
+
+
+def test_stopped_process_finds_its_timers_overdue_and_in_order() -> None:
+    async def scenario(world: World) -> list[tuple[str, int]]:
+        history: list[tuple[str, int]] = []
+
+        async def wait(name: str, delay_s: float) -> None:
+            await asyncio.sleep(delay_s)
+            history.append((name, world.clock.monotonic_ms()))
+
+        async with asyncio.TaskGroup() as waits:
+            for name, delay_s in (("b", 2), ("a", 1), ("c", 9)):
+                waits.create_task(wait(name, delay_s))
+            await asyncio.sleep(0.5)
+            world.stop_the_process(5_000)
+        return history
+
+    assert run(0, scenario) == [("a", 5500), ("b", 5500), ("c", 9000)]

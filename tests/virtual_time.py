@@ -54,8 +54,13 @@ class World:
     """What a scenario gets: the clock, the one source of randomness, and a stand-in for threads."""
 
     def __init__(self, loop: "_VirtualLoop", seed: int) -> None:
+        self._loop = loop
         self.clock = VirtualClock(loop)
         self.random = random.Random(seed)
+
+    def stop_the_process(self, for_ms: int) -> None:
+        """Let time pass while nothing at all runs, as SIGSTOP or a suspended machine does."""
+        self._loop.skip(for_ms * 1_000_000)
 
     async def run_blocking(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do what a thread would do, inline, one turn of the loop later: a caller must bear being suspended here."""
@@ -127,6 +132,9 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
     @property
     def now_ns(self) -> int:
         return self._jumping.now_ns
+
+    def skip(self, by_ns: int) -> None:
+        self._jumping.now_ns += by_ns
 
     def time(self) -> float:
         return self._jumping.now_ns / 1_000_000_000
