@@ -55,7 +55,7 @@ class Follower:
         """The socket takes more again."""
         self._pump.on_writable()
 
-    def on_closed(self) -> None:
+    def on_closed(self, cause: str = "") -> None:
         """The connection is gone."""
         self._pump.close()
         self._office.forget_follower(self)
