@@ -1,0 +1,348 @@
+"""What every log and every store of read positions must do. An adapter joins by a factory in `FACTORIES`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liaison.adapters.sql_engine import Database, memory_database, open_database
+from liaison.adapters.sql_log import SqlLog, SqlReadPositions
+from liaison.core.chain import GENESIS, link_of
+from liaison.core.entries import Conflicting, Draft, Entry, EntryKind, Repeated, Stored
+from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
+from liaison.core.position import Position
+from liaison.ports.log import Log, ReadPositions
+
+GENERAL, WEATHER = ChannelId("joint/general"), ChannelId("joint/날씨")
+KIM, RI = UserId("kim"), UserId("ri")
+SOUTH, NORTH = DelegationId("south"), DelegationId("north")
+NOON = Millis(1_790_000_000_000)
+PLENTY = 1 << 20
+
+
+def sql_file(folder: Path) -> Database:
+    return open_database(folder / "office.db")
+
+
+def sql_memory(_folder: Path) -> Database:
+    return memory_database()
+
+
+FACTORIES: list[Callable[[Path], Database]] = [sql_file, sql_memory]
+
+
+@pytest.fixture(params=FACTORIES, ids=lambda factory: str(factory.__name__))
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    opened: Database = request.param(tmp_path)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def log(database: Database) -> Log:
+    return SqlLog(database)
+
+
+@pytest.fixture
+def positions(database: Database) -> ReadPositions:
+    return SqlReadPositions(database)
+
+
+def says(text: str, key: str = "", sender: UserId = KIM) -> Draft:
+    return Draft(sender, SOUTH if sender == KIM else NORTH, key or text, EntryKind.TEXT, text)
+
+
+def corrects(ref: int, text: str) -> Draft:
+    return Draft(KIM, SOUTH, f"correct-{ref}-{text}", EntryKind.CORRECTION, text, ref)
+
+
+def withdraws(ref: int) -> Draft:
+    return Draft(KIM, SOUTH, f"withdraw-{ref}", EntryKind.WITHDRAWAL, ref=ref)
+
+
+async def write(log: Log, channel: ChannelId, *texts: str, at: Millis = NOON) -> list[int]:
+    appended = await log.append(channel, [says(text) for text in texts], at)
+    return [outcome.entry.seq for outcome in appended.outcomes if isinstance(outcome, Stored)]
+
+
+def texts_of(entries: Sequence[Entry]) -> list[str]:
+    return [entry.draft.text for entry in entries]
+
+
+class TestAppend:
+    async def test_seqs_are_dense_from_one_across_appends_and_apart_for_each_channel(self, log: Log) -> None:
+        assert await write(log, GENERAL, "a", "b") == [1, 2]
+        assert await write(log, WEATHER, "a") == [1]
+        assert await write(log, GENERAL, "c") == [3]
+
+    async def test_an_entry_comes_back_with_everything_that_was_given(self, log: Log) -> None:
+        draft = Draft(RI, NORTH, "k", EntryKind.REACTION, "", 7, "👍", removed=True, mentions=(KIM, RI))
+        appended = await log.append(GENERAL, [draft], NOON)
+        expected = Entry(GENERAL, 1, NOON, link_of(GENESIS, GENERAL, 1, NOON, draft), draft)
+        assert appended.outcomes == (Stored(expected),)
+        assert await log.entry(GENERAL, 1) == expected
+        assert (await log.read(GENERAL, after=0, limit=5, max_bytes=PLENTY)).entries == (expected,)
+
+    async def test_every_link_covers_the_one_before_also_across_appends(self, log: Log) -> None:
+        await write(log, GENERAL, "a", "b")
+        await write(log, GENERAL, "c")
+        link = GENESIS
+        for entry in (await log.read(GENERAL, after=0, limit=9, max_bytes=PLENTY)).entries:
+            link = link_of(link, GENERAL, entry.seq, entry.time_ms, entry.draft)
+            assert entry.link == link
+
+    async def test_a_repeat_gives_the_first_result_and_stores_nothing(self, log: Log) -> None:
+        await write(log, GENERAL, "a", "b")
+        again = await log.append(GENERAL, [says("b"), says("c")], Millis(NOON + 5))
+        assert again.outcomes[0] == Repeated(2, NOON)
+        assert isinstance(again.outcomes[1], Stored)
+        assert again.outcomes[1].entry.seq == 3
+
+    async def test_a_repeat_within_the_batch_is_a_repeat_too(self, log: Log) -> None:
+        first, second = (await log.append(GENERAL, [says("a"), says("a")], NOON)).outcomes
+        assert isinstance(first, Stored)
+        assert second == Repeated(1, NOON)
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"text": "b"},
+            {"kind": EntryKind.CORRECTION},
+            {"ref": 3},
+            {"reaction": "✅"},
+            {"removed": True},
+            {"mentions": (RI,)},
+            {"delegation": NORTH},
+        ],
+        ids="".join,
+    )
+    async def test_a_key_that_comes_again_with_another_body_is_a_conflict(
+        self, log: Log, other: dict[str, object]
+    ) -> None:
+        draft = says("a", key="k")
+        changed = replace(draft, **other)  # type: ignore[arg-type] # one field of each type
+        await log.append(GENERAL, [draft], NOON)
+        assert (await log.append(GENERAL, [changed, says("c")], NOON)).outcomes[0] == Conflicting()
+        assert (await log.heads([GENERAL]))[GENERAL].seq == 2
+
+    async def test_a_conflict_within_the_batch_is_found_against_its_first(self, log: Log) -> None:
+        outcomes = (await log.append(GENERAL, [says("a", "k"), says("b", "k"), says("a", "k")], NOON)).outcomes
+        assert [type(outcome) for outcome in outcomes] == [Stored, Conflicting, Repeated]
+
+    async def test_a_key_belongs_to_one_sender_in_one_channel(self, log: Log) -> None:
+        await log.append(GENERAL, [says("a", "k")], NOON)
+        other_sender, other_channel = says("b", "k", RI), says("b", "k")
+        assert isinstance((await log.append(GENERAL, [other_sender], NOON)).outcomes[0], Stored)
+        assert isinstance((await log.append(WEATHER, [other_channel], NOON)).outcomes[0], Stored)
+
+    async def test_appends_at_once_to_one_channel_leave_no_gap_and_no_double(self, log: Log) -> None:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(write(log, GENERAL, f"{n}a", f"{n}b")) for n in range(30)]
+        given_seqs = [seq for task in tasks for seq in task.result()]
+        assert sorted(given_seqs) == list(range(1, 61))
+        stored = (await log.read(GENERAL, after=0, limit=99, max_bytes=PLENTY)).entries
+        assert [entry.seq for entry in stored] == list(range(1, 61))
+
+    async def test_an_append_whose_wait_is_cancelled_may_be_repeated_with_the_same_key(self, log: Log) -> None:
+        append = asyncio.create_task(log.append(GENERAL, [says("a")], NOON))
+        await asyncio.sleep(0)
+        append.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await append
+        (outcome,) = (await log.append(GENERAL, [says("a")], NOON)).outcomes
+        assert isinstance(outcome, Stored | Repeated)
+        assert (await log.heads([GENERAL]))[GENERAL].seq == 1
+
+    async def test_a_clock_that_jumps_back_hinders_nothing(self, log: Log) -> None:
+        await write(log, GENERAL, "a", "b")
+        await write(log, GENERAL, "c", at=Millis(NOON - 60_000))
+        await write(log, GENERAL, "d")
+        page = await log.read(GENERAL, after=0, limit=9, max_bytes=PLENTY)
+        assert texts_of(page.entries) == ["a", "b", "c", "d"]
+
+    async def test_an_empty_append_stores_nothing(self, log: Log) -> None:
+        assert (await log.append(GENERAL, [], NOON)).outcomes == ()
+        assert (await log.heads([GENERAL]))[GENERAL].seq == 0
+
+
+class TestReading:
+    async def test_heads_of_channels_with_and_without_entries_come_together(self, log: Log) -> None:
+        await write(log, GENERAL, "a", "b")
+        epoch = (await log.append(GENERAL, [], NOON)).epoch
+        assert await log.heads([GENERAL, WEATHER]) == {GENERAL: Position(epoch, 2), WEATHER: Position(epoch, 0)}
+        assert await log.heads([]) == {}
+
+    async def test_a_page_of_a_channel_that_nobody_wrote_to_is_empty(self, log: Log) -> None:
+        page = await log.read(GENERAL, after=0, limit=5, max_bytes=PLENTY)
+        assert (page.head, page.entries) == (0, ())
+        assert await log.entry(GENERAL, 1) is None
+
+    async def test_a_page_upwards_begins_after_and_a_page_downwards_ends_before(self, log: Log) -> None:
+        await write(log, GENERAL, *"abcdef")
+        up = await log.read(GENERAL, after=2, limit=3, max_bytes=PLENTY)
+        down = await log.read_before(GENERAL, before=5, limit=3, max_bytes=PLENTY)
+        assert texts_of(up.entries) == ["c", "d", "e"]
+        assert texts_of(down.entries) == ["b", "c", "d"]
+        assert up.head == down.head == 6
+
+    async def test_an_oversized_page_loses_its_far_end_but_never_becomes_empty(self, log: Log) -> None:
+        await write(log, GENERAL, *(letter * 1000 for letter in "abcd"))
+        room = 2 * says("a" * 1000).size_bytes
+        up = await log.read(GENERAL, after=0, limit=9, max_bytes=room)
+        down = await log.read_before(GENERAL, before=9, limit=9, max_bytes=room)
+        assert [text[0] for text in texts_of(up.entries)] == ["a", "b"]
+        assert [text[0] for text in texts_of(down.entries)] == ["c", "d"]
+        assert len((await log.read(GENERAL, after=1, limit=9, max_bytes=1)).entries) == 1
+        assert len((await log.read_before(GENERAL, before=3, limit=9, max_bytes=1)).entries) == 1
+
+    async def test_a_page_sees_every_append_that_returned_before(self, log: Log) -> None:
+        for number in range(20):
+            await write(log, GENERAL, str(number))
+            assert (await log.read(GENERAL, after=number, limit=5, max_bytes=PLENTY)).head == number + 1
+
+    async def test_an_entry_is_withdrawn_once_a_withdrawal_of_it_is_on_the_log(self, log: Log) -> None:
+        await write(log, GENERAL, "a", "b")
+        await write(log, WEATHER, "a")
+        await log.append(GENERAL, [withdraws(1), corrects(2, "c")], NOON)
+        assert await log.withdrawn(GENERAL, 1)
+        assert not await log.withdrawn(GENERAL, 2)
+        assert not await log.withdrawn(WEATHER, 1)
+
+    async def test_check_passes_and_leaves_no_trace(self, log: Log) -> None:
+        before = await log.heads([GENERAL])
+        await log.check()
+        assert await log.heads([GENERAL]) == before
+
+
+class TestSearch:
+    async def found(self, log: Log, query: str, *channels: ChannelId) -> list[str]:
+        entries, _ = await log.search(query, channels or (GENERAL,), before_ms=None, limit=50)
+        return texts_of(entries)
+
+    @pytest.mark.parametrize(
+        ("written", "sought"),
+        [
+            ("로동신문 기사", "노동"),
+            ("노동 시간", "로동"),
+            ("리 선생", "이 선생"),
+            ("이 선생", "리"),
+            ("녀자 선수단", "여자"),
+            ("여자 선수단", "녀자"),
+            ("공동련락사무소", "연락사무소"),
+            ("남북연락사무소", "련락"),
+            ("렬차 시간표", "열차"),
+            ("유대 강화", "뉴대"),
+            ("육체로동", "노동"),
+            ("비률", "비율"),
+        ],
+    )
+    async def test_both_spellings_of_korean_meet(self, log: Log, written: str, sought: str) -> None:
+        await write(log, GENERAL, written, "딴 이야기가 아닌 것")
+        assert written in await self.found(log, sought)
+
+    async def test_a_word_of_two_syllables_is_found_within_a_longer_one(self, log: Log) -> None:
+        await write(log, GENERAL, "임진강 댐방류통보입니다", "방송 류감")
+        assert await self.found(log, "방류") == ["임진강 댐방류통보입니다"]
+
+    async def test_every_word_must_be_there_wherever_it_stands(self, log: Log) -> None:
+        await write(log, GENERAL, "내일 회담 장소", "회담은 내일", "내일 만나요")
+        assert await self.found(log, "내일 회담") == ["회담은 내일", "내일 회담 장소"]
+
+    async def test_neighbouring_pairs_that_are_no_word_together_find_nothing(self, log: Log) -> None:
+        await write(log, GENERAL, "가나 나다")
+        assert await self.found(log, "가나다") == []
+
+    async def test_case_width_and_punctuation_make_no_difference(self, log: Log) -> None:
+        await write(log, GENERAL, "Meeting at ROOM-7 (Ｋａｅｓŏｎｇ)")
+        for query in ("meeting", "rOOm 7", "kaesŏng", '"room"', "at*"):
+            assert len(await self.found(log, query)) == 1, query
+
+    @pytest.mark.parametrize("query", ["강", "수", "예"])
+    async def test_a_single_syllable_is_found_at_the_beginning_middle_and_end(self, log: Log, query: str) -> None:
+        await write(log, GENERAL, "강수예", "예강수", "수예강", "없음")
+        assert len(await self.found(log, query)) == 3
+
+    @pytest.mark.parametrize(
+        "query", ["", "  ", "?!", '"', "*", "AND", "\ue0001", "NOT OR", "a" * 128, "-", "^a", "a:b"]
+    )
+    async def test_any_query_is_plain_words_to_the_index(self, log: Log, query: str) -> None:
+        await write(log, GENERAL, "남측")
+        assert await self.found(log, query) == []
+
+    async def test_only_the_given_channels_are_searched(self, log: Log) -> None:
+        await write(log, GENERAL, "회담 일반")
+        await write(log, WEATHER, "회담 날씨")
+        assert await self.found(log, "회담", WEATHER) == ["회담 날씨"]
+        assert set(await self.found(log, "회담", WEATHER, GENERAL)) == {"회담 일반", "회담 날씨"}
+        assert await log.search("회담", [], before_ms=None, limit=5) == ([], False)
+        assert await self.found(log, "회담", ChannelId("joint/nothing")) == []
+
+    async def test_what_was_withdrawn_is_not_found_in_any_version(self, log: Log) -> None:
+        await write(log, GENERAL, "비밀 하나")
+        await log.append(GENERAL, [corrects(1, "비밀 둘")], NOON)
+        await log.append(GENERAL, [withdraws(1)], NOON)
+        assert await self.found(log, "비밀") == []
+
+    async def test_what_was_corrected_is_found_by_its_newest_text_only(self, log: Log) -> None:
+        await write(log, GENERAL, "회담은 월요일")
+        await log.append(GENERAL, [corrects(1, "회담은 화요일"), corrects(1, "회담은 수요일")], NOON)
+        assert await self.found(log, "회담") == ["회담은 수요일"]
+        assert await self.found(log, "월요일") == []
+        assert await self.found(log, "화요일") == []
+
+    async def test_pages_of_results_go_on_with_the_last_ones_time_and_lose_nothing(self, log: Log) -> None:
+        for number in range(7):
+            await write(log, GENERAL, f"회담 {number}", at=Millis(NOON + number // 2))
+        seen: list[str] = []
+        before, more = None, True
+        while more:
+            entries, more = await log.search("회담", [GENERAL], before_ms=before, limit=3)
+            seen += texts_of(entries)
+            before = entries[-1].time_ms
+        assert seen == [f"회담 {number}" for number in reversed(range(7))]
+
+
+class TestReadPositions:
+    async def test_a_position_rises_and_never_goes_back(self, positions: ReadPositions) -> None:
+        assert await positions.move(KIM, GENERAL, 5) == 5
+        assert await positions.move(KIM, GENERAL, 3) == 5
+        assert await positions.move(KIM, GENERAL, 8) == 8
+        assert await positions.of(KIM) == {GENERAL: 8}
+
+    async def test_everybody_has_positions_of_their_own(self, positions: ReadPositions) -> None:
+        await positions.move(KIM, GENERAL, 5)
+        await positions.move(KIM, WEATHER, 2)
+        await positions.move(RI, GENERAL, 1)
+        assert await positions.of(KIM) == {GENERAL: 5, WEATHER: 2}
+        assert await positions.of(RI) == {GENERAL: 1}
+        assert await positions.of(UserId("nobody")) == {}
+
+
+@given(
+    texts=st.lists(st.text(st.characters(codec="utf-8"), max_size=60), max_size=25),
+    limit=st.integers(1, 7),
+    max_bytes=st.integers(1, 2_000),
+)
+def test_paging_either_way_gives_the_whole_log_once_and_in_order(texts: list[str], limit: int, max_bytes: int) -> None:
+    async def walk() -> None:
+        database = memory_database()
+        log = SqlLog(database)
+        for number, text in enumerate(texts):
+            await log.append(GENERAL, [says(text, key=str(number))], Millis(NOON + number))
+        upwards: list[str] = []
+        while entries := (await log.read(GENERAL, after=len(upwards), limit=limit, max_bytes=max_bytes)).entries:
+            assert len(entries) <= limit
+            upwards += texts_of(entries)
+        downwards: list[str] = []
+        before = len(texts) + 1
+        while entries := (await log.read_before(GENERAL, before=before, limit=limit, max_bytes=max_bytes)).entries:
+            downwards = texts_of(entries) + downwards
+            before = entries[0].seq
+        assert upwards == downwards == texts
+        await database.close()
+
+    asyncio.run(walk())
