@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.core.rights import (
-    EMPTY_RIGHTS,
     Account,
     Credential,
     CredentialKind,
@@ -13,7 +12,6 @@ from liaison.core.rights import (
     Rights,
     Role,
     digest_of,
-    ended_credentials,
     membership_changes,
 )
 
@@ -57,22 +55,6 @@ def test_a_credential_of_an_inactive_or_missing_account_is_dead() -> None:
     inactive = replace(RIGHTS, accounts={KIM.user: replace(KIM, active=False)})
     assert not inactive.credential_is_live(COOKIE.digest, Millis(0))
     assert not inactive.credential_is_live(TOKEN.digest, Millis(0))
-
-
-def test_a_credential_ends_when_it_goes_or_its_account_may_not_come_in_as_before() -> None:
-    def ended(**changes: object) -> frozenset[str]:
-        return ended_credentials(RIGHTS, replace(RIGHTS, **changes))  # type: ignore[arg-type]
-
-    assert ended() == frozenset()
-    assert ended(credentials={TOKEN.digest: TOKEN}) == {COOKIE.digest}
-    assert ended(accounts={PAK.user: PAK}) == {COOKIE.digest}
-    for change in ({"active": False}, {"role": Role.HEAD}, {"delegation": DelegationId("north")}):
-        assert ended(accounts={KIM.user: replace(KIM, **change), PAK.user: PAK}) == {COOKIE.digest}
-    assert ended(accounts={KIM.user: replace(KIM, name="김 철수"), PAK.user: PAK}) == frozenset()
-
-
-def test_a_new_credential_ends_none() -> None:
-    assert ended_credentials(EMPTY_RIGHTS, RIGHTS) == frozenset()
 
 
 @given(members, members)

@@ -120,23 +120,6 @@ def membership_changes(before: Rights, after: Rights) -> Iterable[MembershipChan
                 yield MembershipChange(user, channel, old.get(user), new.get(user))
 
 
-def ended_credentials(before: Rights, after: Rights) -> frozenset[str]:
-    """Give the digests of what let somebody in before and does not now: revoked, expired, or the account changed.
-
-    What runs under one of them must end. A new role or side ends it too, because sessions carry both.
-    """
-    return frozenset(
-        digest
-        for digest, credential in before.credentials.items()
-        if digest not in after.credentials or _standing(before, credential.user) != _standing(after, credential.user)
-    )
-
-
-def _standing(rights: Rights, user: UserId) -> tuple[DelegationId, Role] | None:
-    account = rights.accounts.get(user)
-    return (account.delegation, account.role) if account is not None and account.active else None
-
-
 def digest_of(secret: str) -> str:
     """Give what a credential is known by. The secret must be encodable; SHA-256 suffices for 256 random bits."""
     return hashlib.sha256(secret.encode()).hexdigest()

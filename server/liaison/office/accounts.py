@@ -79,7 +79,8 @@ class Accounts:
         self._clock = clock
         self._random_bytes = random_bytes
         self._pace = SignInPace()
-        # The last step of each account whose one-time code was used; in memory, because a step lasts 30 seconds.
+        # The last step of each account whose one-time code was used. It is kept in memory: a code lives 90 seconds, and
+        # whoever replays one at another node needs the password as well.
         self._used_steps: dict[UserId, int] = {}
 
     # ------------------------------------------------------------------------------------------------ by the people
