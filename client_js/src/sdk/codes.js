@@ -105,7 +105,7 @@ export class CommandError extends Error {
 
 /**
  * An error that arises on this device and not on the server; all of them are temporary.
- * @param {"timeout" | "disconnected" | "unreadable_reply" | "superseded"} name
+ * @param {"timeout" | "disconnected" | "unreadable_reply"} name
  * @param {string} message
  */
 export function localError(name, message) {

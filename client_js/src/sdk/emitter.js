@@ -1,7 +1,7 @@
 /**
  * Listeners by event name. One that throws hurts neither the others nor whoever emits.
  *
- * @template {Record<string, unknown>} Events event name → argument of its listeners
+ * @template {object} Events event name → argument of its listeners
  */
 export class Emitter {
   /** @type {Map<keyof Events, Set<(argument: any) => void>>} */

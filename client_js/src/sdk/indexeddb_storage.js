@@ -41,7 +41,7 @@ export class IndexedDbStorage {
 
   /** @returns {Promise<readonly Item[]>} */
   async items() {
-    return resultOf(this.#database.transaction(ITEMS).objectStore(ITEMS).getAll());
+    return await resultOf(this.#database.transaction(ITEMS).objectStore(ITEMS).getAll());
   }
 
   /** @param {Readonly<Item>} item */
@@ -56,7 +56,7 @@ export class IndexedDbStorage {
 
   /** @param {string} name @returns {Promise<unknown>} */
   async recall(name) {
-    return resultOf(this.#database.transaction(VALUES).objectStore(VALUES).get(name));
+    return await resultOf(this.#database.transaction(VALUES).objectStore(VALUES).get(name));
   }
 
   /** @param {string} name @param {unknown} value */
