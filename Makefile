@@ -17,6 +17,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 BUILD_CLIENT := $(BIN)/python deploy/build_client.py
 
 .DEFAULT_GOAL := help
+# Two steps that need the same half-made environment must not both make it.
+.NOTPARALLEL:
 .PHONY: help run test check bench bench-quick client lock static-checks js-checks node system-packages clean
 
 help:
