@@ -37,12 +37,24 @@ import { Watch } from "./watch.js";
 /** @typedef {"active" | "idle" | "away" | "dnd"} Availability */
 
 /**
+ * What is shown before the line is up: as it was the last time.
+ * @typedef {{
+ *   me: Me,
+ *   office: Office | undefined,
+ *   people: ReadonlyMap<string, PersonInfo>,
+ *   channels: ReadonlyMap<string, Channel>,
+ * }} Remembered
+ */
+
+/**
  * @typedef {object} Events
  * @property {ConnectionState} state
  * @property {Me} connected
  * @property {string} timeline channel
  * @property {string} outbox channel
  * @property {Readonly<Presence>} presence
+ * @property {{before: Readonly<Presence>, diff: import("./frames.js").PresenceDiff}} presence_change
+ * @property {{before: Readonly<Presence>, diff: import("./presence.js").PresenceDiff}} presence_change
  * @property {Readonly<Sessions>} sessions
  * @property {string} typing channel
  * @property {string} read channel
@@ -55,7 +67,7 @@ const DEFAULT_TAIL = 50;
 const DEFAULT_PAGE = 50;
 // What can't be read makes us ask for everything anew; a peer that keeps sending it must not keep us busy.
 const RESYNC_EVERY_MS = 10_000;
-const REMEMBERED_ME = "me";
+const REMEMBERED = "office";
 
 export class LiaisonClient {
   /** @type {ClientEnvironment} */
@@ -128,7 +140,11 @@ export class LiaisonClient {
     this.#readMarks = new ReadMarks({ ...around, onChange: (channel) => this.#events.emit("read", channel) });
     this.#presence = new Watch(
       { type: "presence", unknown: UNKNOWN_PRESENCE, readSnapshot: replies.presence, applySnapshot, applyDiff },
-      { ...around, onChange: () => this.#events.emit("presence", this.presence) },
+      {
+        ...around,
+        onChange: () => this.#events.emit("presence", this.presence),
+        onApplied: (before, diff) => this.#events.emit("presence_change", { before, diff }),
+      },
     );
     this.#sessions = new Watch(
       {
@@ -240,6 +256,9 @@ export class LiaisonClient {
     this.stop();
     this.#feeds.clear();
     this.#me = undefined;
+    this.#office = undefined;
+    this.#people = new Map();
+    this.#channels = new Map();
     await this.#outgoing.forget();
     this.#outgoing.belongTo("");
     await this.#remember(undefined);
@@ -396,7 +415,7 @@ export class LiaisonClient {
     this.#channels = new Map(reply.channels.map((info) => [info.channel, withUnread(info)]));
     this.#serverAheadMs = reply.serverTimeMs - this.#env.now();
     this.#outgoing.belongTo(user);
-    this.#remember(this.#me);
+    this.#remember({ me: this.#me, office: this.#office, people: this.#people, channels: this.#channels });
     this.#events.emit("connected", this.#me);
     this.#sayAvailability();
     this.#feeds.onConnected();
@@ -441,7 +460,7 @@ export class LiaisonClient {
       case "presence_snapshot":
         return this.#presence.onSnapshot(pushes.presence_snapshot(frame, "presence_snapshot"));
       case "presence_diff":
-        return this.#presence.onDiff(pushes.presence_diff(frame, "presence_diff"));
+        return this.#onPresenceDiff(pushes.presence_diff(frame, "presence_diff"));
       case "sessions_diff":
         return this.#sessions.onDiff(pushes.sessions_diff(frame, "sessions_diff"));
       case "typing":
@@ -471,6 +490,15 @@ export class LiaisonClient {
   #onReset(place) {
     this.#changeChannel(place.channel, () => ({ epoch: place.epoch, head: place.seq }));
     this.#feeds.onReset(place);
+  }
+
+  /** @param {import("./presence.js").PresenceDiff} diff */
+  #onPresenceDiff(diff) {
+    const before = this.presence;
+    this.#presence.onDiff(diff);
+    // One that waits for its snapshot, or came twice, changed nothing yet.
+    const isApplied = this.presence !== before && this.presence.version === diff.version;
+    if (isApplied) this.#events.emit("presence_change", { before, diff });
   }
 
   /** @param {string} channel @param {number} epoch */
@@ -600,20 +628,23 @@ export class LiaisonClient {
   /** Show what the device holds before the line is up. */
   async #recall() {
     try {
-      const me = /** @type {Me | undefined} */ (await this.#env.storage.recall(REMEMBERED_ME));
-      if (me === undefined || this.#me !== undefined) return;
-      this.#me = me;
-      this.#outgoing.belongTo(me.user);
+      const held = /** @type {Remembered | undefined} */ (await this.#env.storage.recall(REMEMBERED));
+      if (held === undefined || this.#me !== undefined) return;
+      this.#me = held.me;
+      this.#office = held.office;
+      this.#people = held.people;
+      this.#channels = held.channels;
+      this.#outgoing.belongTo(held.me.user);
       await this.#outgoing.load();
     } catch (error) {
       this.#report("storage", error);
     }
   }
 
-  /** @param {Me | undefined} me */
-  async #remember(me) {
+  /** @param {Remembered | undefined} held */
+  async #remember(held) {
     try {
-      await this.#env.storage.remember(REMEMBERED_ME, me);
+      await this.#env.storage.remember(REMEMBERED, held);
     } catch (error) {
       this.#report("storage", error);
     }

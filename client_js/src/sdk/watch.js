@@ -31,6 +31,8 @@ export class Watch {
   #timers;
   /** @type {() => void} */
   #onChange;
+  /** @type {(before: Value, diff: Diff) => void} */
+  #onApplied;
   /** @type {(where: string, error: unknown) => void} */
   #onError;
   /** @type {Value} */
@@ -43,13 +45,17 @@ export class Watch {
 
   /**
    * @param {Kind<Value, Snapshot, Diff>} kind
-   * @param {Pick<import("./feeds.js").Surroundings, "command" | "timers" | "onError"> & {onChange: () => void}} around
+   * @param {Pick<import("./feeds.js").Surroundings, "command" | "timers" | "onError"> & {
+   *   onChange: () => void,
+   *   onApplied?: (before: Value, diff: Diff) => void,
+   * }} around `onApplied` hears of each difference that led on from what was held, and what that was
    */
-  constructor(kind, { command, timers, onChange, onError }) {
+  constructor(kind, { command, timers, onChange, onApplied = () => {}, onError }) {
     this.#kind = kind;
     this.#command = command;
     this.#timers = timers;
     this.#onChange = onChange;
+    this.#onApplied = onApplied;
     this.#onError = onError;
     this.#value = kind.unknown;
   }
@@ -93,8 +99,10 @@ export class Watch {
   /** @param {Diff} diff */
   onDiff(diff) {
     if (!this.#isWanted) return;
-    this.#set(this.#kind.applyDiff(this.#value, diff));
+    const before = this.#value;
+    this.#set(this.#kind.applyDiff(before, diff));
     if (this.#value.needsSnapshot) this.#ask();
+    else if (this.#value !== before) this.#onApplied(before, diff);
   }
 
   /** A difference may be lost. */
