@@ -1,0 +1,550 @@
+"""A connection to an office that mends itself: subscriptions resume, what was not acknowledged is sent again.
+
+Everything happens on one event loop; a client is not to be shared between threads.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from random import Random
+from types import TracebackType
+from typing import Any, Final, Self
+
+from liaison.bot.backoff import Backoff
+from liaison.bot.conversation import Answer, Conversation
+from liaison.bot.cursor import Position
+from liaison.bot.errors import INTERNAL, BotError, Disconnected, FinalClose, MalformedFrame, Refused
+from liaison.bot.feed import Feed
+from liaison.bot.link import CannotConnect, Dial, Socket, SocketClosed, socket_url, websocket_dial
+from liaison.bot.messages import (
+    Channel,
+    Fields,
+    Found,
+    History,
+    Message,
+    Presence,
+    Published,
+    Welcome,
+    read,
+    read_channels,
+    read_message,
+    read_messages,
+    read_presence,
+    read_welcome,
+)
+from liaison.bot.outbox import Item, Outbox, Stage
+from liaison.bot.timekeeping import SystemTime, Time
+from liaison.protocol.close_codes import CloseCode, may_reconnect
+from liaison.protocol.errors import ErrorCode
+from liaison.protocol.limits import DEFAULT_PAGE_MESSAGES, MAX_CLIENT_CHARS
+
+_log = logging.getLogger(__name__)
+
+REQUEST_TIMEOUT_S: Final = 30.0
+CONNECT_TIMEOUT_S: Final = 10.0
+# A connection that lived this long was no failure, so the next back-off begins anew. Without it a server that accepts
+# and then hangs up at once would be called four times a second for ever.
+PROVEN_AFTER_S: Final = 10.0
+# Temporary refusals that don't say when to try again.
+RETRY_S: Final = 1.0
+# `internal` is called temporary, but a bug in the server may well meet the same message each time.
+MAX_INTERNAL_ERRORS: Final = 5
+
+
+class Client:
+    """Use as `async with Client(url, token) as client`; entering waits for the first connection, however long it takes.
+
+    Raises FinalClose from everything once the server has sent the client away for good.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        name: str = "liaison-bot",
+        time: Time | None = None,
+        random: Random | None = None,
+        dial: Dial | None = None,
+    ) -> None:
+        """`url` is the office's address, `token` a bot's; `time`, `random`, `dial` are for tests. Raises ValueError."""
+        self._url = socket_url(url)
+        if not token:
+            raise ValueError("a client needs a token")
+        self._token = token
+        self._name = name[:MAX_CLIENT_CHARS]
+        self._time = time or SystemTime()
+        self._random = random or Random(secrets.randbits(64))  # noqa: S311 - spreads reconnects, keeps no secret
+        self._dial = dial or websocket_dial(self._url, token)
+        self._backoff = Backoff(self._random)
+        self._tasks = asyncio.TaskGroup()
+        self._connecting: asyncio.Task[None] | None = None
+        self._retries: asyncio.TaskGroup | None = None
+        self._conversation: Conversation | None = None
+        self._settled = asyncio.Event()
+        self._ending: BotError | None = None
+        self._ended = asyncio.Event()
+        self._welcome: Welcome | None = None
+        self._go_away_ms: int | None = None
+        self._go_away_reason = ""
+        self._outbox = Outbox()
+        self._feeds: dict[str, Feed] = {}
+        self._epochs: dict[str, int] = {}
+        self._handlers: dict[str, list[Callable[[Fields], None]]] = {}
+
+    def __repr__(self) -> str:
+        return f"Client({self._url!r}, '***')"
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        self._connecting = self._tasks.create_task(self._keep_connected())
+        try:
+            await self._connected()
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    # What a bot asks for.
+
+    @property
+    def welcome(self) -> Welcome:
+        """What the server said of us and the office at the last connect."""
+        if self._welcome is None:
+            raise Disconnected("not connected yet")
+        return self._welcome
+
+    async def publish(
+        self, channel: str, text: str, *, reply_to: int = 0, mentions: tuple[str, ...] = (), key: str = ""
+    ) -> Published:
+        """Say something, and return once it is durable, over as many reconnects as it takes. (PROTOCOL.md §5.1)
+
+        Messages of one channel get their places in the order of the calls. Without `key` the message has a key of its
+        own, so that it is stored once however often it is sent; a key given makes repeats of the call the same message.
+        Cancellation: it may or may not be stored; repeat with the same key.
+
+        Raises:
+            Refused: not stored; `conflict` when the key was used for other words.
+            Disconnected: the client was closed before the answer came.
+        """
+        fields: dict[str, Any] = {"text": text}
+        if reply_to:
+            fields["reply_to"] = reply_to
+        if mentions:
+            fields["mentions"] = list(mentions)
+        return await self._put_on_record("publish", channel, key, fields)
+
+    async def correct(self, channel: str, seq: int, text: str, *, key: str = "") -> Published:
+        """Put another text in the place of one's own message. Raises as `publish`."""
+        return await self._put_on_record("correct", channel, key, {"seq": seq, "text": text})
+
+    async def withdraw(self, channel: str, seq: int, *, key: str = "") -> Published:
+        """Withdraw one's own message: a tombstone is shown, the record keeps the text. Raises as `publish`."""
+        return await self._put_on_record("withdraw", channel, key, {"seq": seq})
+
+    async def react(self, channel: str, seq: int, reaction: str, *, removed: bool = False, key: str = "") -> Published:
+        """Add a reaction, or take it back with `removed`. Raises as `publish`."""
+        fields = {"seq": seq, "reaction": reaction, "removed": removed}
+        return await self._put_on_record("react", channel, key, fields)
+
+    def follow(self, channel: str, *, after: Position | None = None, tail: int = 0) -> Feed:
+        """Follow a channel: what comes after `after` if given, else the last `tail` messages and what comes then.
+
+        Each message once and in order, over reconnects. A channel has one feed at a time. Raises ValueError.
+        """
+        if channel in self._feeds:
+            raise ValueError(f"{channel} is followed already; close that feed first")
+        feed = Feed(channel, after, tail, on_wanting=self._subscribe, on_leaving=self._leave)
+        if self._ending is not None:
+            feed.fail(self._ending)
+            return feed
+        self._feeds[channel] = feed
+        self._subscribe(feed)
+        return feed
+
+    async def history(
+        self, channel: str, *, after: int | None = None, before: int | None = None, limit: int = DEFAULT_PAGE_MESSAGES
+    ) -> History:
+        """Give one page: rising from `after`, or the one that ends just before `before`, or the newest.
+
+        Raises Refused, or Disconnected after 30 s without an answer; so do the other questions.
+        """
+        bounds = {name: seq for name, seq in (("after", after), ("before", before)) if seq is not None}
+        reply = await self._ask("history", {"channel": channel, "limit": limit, **bounds})
+        return read(History, reply, messages=read_messages(reply))
+
+    async def search(
+        self, query: str, *, channel: str = "", before_ms: int | None = None, limit: int = DEFAULT_PAGE_MESSAGES
+    ) -> Found:
+        """Find messages in one channel or in all of one's own, newest first."""
+        fields: dict[str, Any] = {"query": query, "limit": limit}
+        if channel:
+            fields["channel"] = channel
+        if before_ms is not None:
+            fields["before_ms"] = before_ms
+        reply = await self._ask("search", fields)
+        return Found(read_messages(reply), bool(reply.get("more", False)))
+
+    async def channels(self) -> Mapping[str, Channel]:
+        """Give the channels one may see, by name."""
+        return read_channels(await self._ask("channels", {}))
+
+    async def presence(self, *, watch: bool = False) -> Presence:
+        """Give presence as one may see it; with `watch`, differences go to `on_push("presence_diff", …)`.
+
+        A watch ends with the connection: ask again when `on_push("connected", …)` is called.
+        """
+        return read_presence(await self._ask("presence", {"watch": watch}))
+
+    async def typing(self, channel: str) -> None:
+        """Show to one's own side, for 6 seconds, that something is being written."""
+        await self._ask("typing", {"channel": channel})
+
+    async def read(self, channel: str, seq: int) -> None:
+        """Say that everything up to `seq` has been read; never goes back."""
+        await self._ask("read", {"channel": channel, "seq": seq})
+
+    async def until_final(self) -> None:
+        """Return never; raise FinalClose once the server has sent the client away, Disconnected once it was closed."""
+        await self._ended.wait()
+        await self._connected()
+
+    def on_push(self, type: str, handler: Callable[[Fields], None]) -> None:
+        """Call `handler` with every push of a type, as on the wire (PROTOCOL.md §6). It must not block.
+
+        The type `connected` stands for each connection that is ready; its frame is the server's welcome.
+        """
+        self._handlers.setdefault(type, []).append(handler)
+
+    # The connection.
+
+    async def _keep_connected(self) -> None:
+        # Retries end with this task, and it with them: what they would retry is gone by then.
+        async with asyncio.TaskGroup() as self._retries:
+            try:
+                while True:
+                    delay_s = await self._connect_once()
+                    _log.info("Connecting again in %.1f s", delay_s)
+                    await self._time.sleep(delay_s)
+            except FinalClose as final:
+                _log.warning("Sent away for good: %s", final)
+                self._end(final)
+
+    async def _connect_once(self) -> float:
+        """Connect and talk until the connection ends; give the wait before the next. Raises FinalClose."""
+        began_s = self._time.monotonic_s()
+        self._go_away_ms = None
+        retry_after_ms: int | None = None
+        try:
+            socket = await self._dial()
+            closed = await self._talk(socket)
+        except CannotConnect as error:
+            _log.warning("Can't connect to %s: %s", self._url, error)
+        except Refused as refused:
+            if not refused.temporary:
+                raise _final(refused) from refused
+            _log.warning("The server can't take us now: %s", refused)
+            retry_after_ms = refused.retry_after_ms
+        else:
+            self._check_verdict(closed)
+            _log.warning("Disconnected: %s", closed)
+            retry_after_ms = self._go_away_ms
+        if self._time.monotonic_s() - began_s < PROVEN_AFTER_S:
+            return max(self._backoff.next_delay_s(), (retry_after_ms or 0) / 1000)
+        self._backoff.reset()
+        # The server spreads its clients itself; jitter of our own on top would only prolong the outage.
+        return self._backoff.next_delay_s() if retry_after_ms is None else retry_after_ms / 1000
+
+    def _check_verdict(self, closed: SocketClosed) -> None:
+        if self._go_away_ms is not None and self._go_away_ms < 0:
+            raise FinalClose(closed.code, self._go_away_reason or closed.reason)
+        if not may_reconnect(closed.code):
+            raise FinalClose(closed.code, closed.reason or "the server closed the connection for good")
+
+    async def _talk(self, socket: Socket) -> SocketClosed:
+        conversation = Conversation(socket, self._on_push)
+        refusals: list[Refused] = []
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                introduction = tasks.create_task(self._introduce(conversation, socket, refusals))
+                closed = await conversation.run()
+                introduction.cancel()
+        finally:
+            self._hang_up()
+            await socket.close(CloseCode.NORMAL)
+        if refusals:
+            raise refusals[0]
+        return closed
+
+    async def _introduce(self, conversation: Conversation, socket: Socket, refusals: list[Refused]) -> None:
+        """Say who we are; once welcome, take up subscriptions and outbox. Without an answer in time, hang up."""
+        hello = {"token": self._token, "client": self._name}
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                frame = await conversation.ask("connect", hello)
+            self._take_up(conversation, frame)
+        except Refused as refused:
+            refusals.append(refused)
+        except MalformedFrame as error:
+            _log.warning("Hanging up: %s", error)
+        except TimeoutError:
+            _log.warning("No answer to connect within %g s", CONNECT_TIMEOUT_S)
+        except Disconnected:
+            return
+        else:
+            return
+        await socket.close(CloseCode.NORMAL)
+
+    def _take_up(self, conversation: Conversation, frame: Fields) -> None:
+        self._welcome = read_welcome(frame)
+        self._conversation = conversation
+        for name, channel in self._welcome.channels.items():
+            self._note_epoch(name, channel.epoch)
+        for feed in list(self._feeds.values()):
+            self._subscribe(feed)
+        self._send_outbox()
+        _log.info("Connected to %s as %s", self._url, self._welcome.user)
+        self._settled.set()
+        self._call_handlers("connected", frame)
+
+    def _hang_up(self) -> None:
+        self._conversation = None
+        if self._ending is None:
+            self._settled.clear()
+        self._outbox.rewind()
+        for feed in self._feeds.values():
+            feed.on_disconnected()
+
+    async def _connected(self) -> Conversation:
+        """Wait for a connection that is ready. Raises how the client ended, if it did."""
+        while True:
+            if self._ending is not None:
+                raise self._ending
+            if self._conversation is not None:
+                return self._conversation
+            await self._settled.wait()
+
+    async def _close(self) -> None:
+        self._end(Disconnected("the client was closed"))
+        for feed in list(self._feeds.values()):
+            feed.close()
+        if self._connecting is not None:
+            self._connecting.cancel()
+        # None instead of the error on its way out: the group would wrap that in an ExceptionGroup.
+        await self._tasks.__aexit__(None, None, None)
+
+    def _end(self, ending: BotError) -> None:
+        if self._ending is None:
+            self._ending = ending
+        self._settled.set()
+        self._ended.set()
+        for item in self._outbox.clear():
+            _fail(item, self._ending)
+        if isinstance(self._ending, FinalClose):
+            for feed in list(self._feeds.values()):
+                feed.fail(self._ending)
+
+    # Pushes.
+
+    def _on_push(self, frame: Fields) -> None:
+        try:
+            match frame["type"]:
+                case "message":
+                    self._on_message(read_message(frame))
+                case "reset":
+                    self._on_reset(frame["channel"], Position(frame["epoch"], frame["seq"]))
+                case "go_away":
+                    self._go_away_ms = frame["reconnect_after_ms"]
+                    self._go_away_reason = frame["reason"]
+                case "channel" if frame["event"] == "removed":
+                    self._on_removed(frame["channel"])
+                case _:
+                    # Other types are for handlers, and those of newer servers for nobody.
+                    pass
+        except KeyError as error:
+            raise MalformedFrame(f"the server sent a {frame['type']} without {error}") from error
+        self._call_handlers(frame["type"], frame)
+
+    def _call_handlers(self, type: str, frame: Fields) -> None:
+        for handler in self._handlers.get(type, ()):
+            try:
+                handler(frame)
+            except Exception:  # noqa: BLE001 - as in bot._guarded: somebody else's code
+                _log.exception("A handler of %s pushes failed; the connection goes on", type)
+
+    def _on_message(self, message: Message) -> None:
+        feed = self._feeds.get(message.channel)
+        if feed is None or feed.on_message(message):
+            return
+        if self._conversation is not None:
+            self._conversation.post("unsubscribe", {"channel": feed.channel}, _ignore)
+        self._subscribe(feed)
+
+    def _on_reset(self, channel: str, start: Position) -> None:
+        feed = self._feeds.get(channel)
+        if feed is not None:
+            feed.on_reset(start)
+        self._note_epoch(channel, start.epoch)
+
+    def _on_removed(self, channel: str) -> None:
+        self._fail_feed(channel, _no_longer_a_member(channel))
+
+    def _note_epoch(self, channel: str, epoch: int) -> None:
+        known = self._epochs.get(channel, epoch)
+        self._epochs[channel] = max(known, epoch)
+        if epoch <= known:
+            return
+        _log.warning("%s was restored from a backup (epoch %d); offering again what was acknowledged", channel, epoch)
+        for void in self._outbox.start_epoch(channel, epoch, self._time.monotonic_s()):
+            _fail(void, _void_reference())
+        self._send_outbox()
+
+    # Subscriptions.
+
+    def _subscribe(self, feed: Feed) -> None:
+        conversation = self._conversation
+        if conversation is not None and feed.wants_subscription:
+            conversation.post("subscribe", feed.subscription(), partial(self._on_subscribed, feed, conversation))
+
+    def _on_subscribed(self, feed: Feed, conversation: Conversation, answer: Answer) -> None:
+        if conversation is not self._conversation or not feed.wants_subscription or isinstance(answer, Disconnected):
+            return
+        if isinstance(answer, Refused) and answer.temporary:
+            self._retry(self._subscribe_later(feed, answer))
+        elif isinstance(answer, BotError):
+            self._fail_feed(feed.channel, answer)
+        else:
+            feed.on_subscribed(Position(answer["epoch"], answer["from_seq"]))
+            self._note_epoch(feed.channel, answer["epoch"])
+
+    async def _subscribe_later(self, feed: Feed, refused: Refused) -> None:
+        await self._time.sleep(self._retry_delay_s(refused))
+        self._subscribe(feed)
+
+    def _fail_feed(self, channel: str, error: BotError) -> None:
+        feed = self._feeds.pop(channel, None)
+        if feed is not None:
+            feed.fail(error)
+
+    def _leave(self, feed: Feed) -> None:
+        if self._feeds.get(feed.channel) is feed:
+            del self._feeds[feed.channel]
+            if self._conversation is not None:
+                self._conversation.post("unsubscribe", {"channel": feed.channel}, _ignore)
+
+    # Outbox and questions.
+
+    async def _put_on_record(self, command: str, channel: str, key: str, fields: dict[str, Any]) -> Published:
+        if self._ending is not None:
+            raise self._ending
+        keyed = {"channel": channel, "key": key or secrets.token_urlsafe(16), **fields}
+        result: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
+        item = Item(command, channel, keyed, self._epochs.get(channel, 0), result)
+        self._outbox.add(item)
+        self._send_outbox()
+        try:
+            return await result
+        except asyncio.CancelledError:
+            self._outbox.remove(item)
+            self._send_outbox()
+            raise
+
+    def _send_outbox(self) -> None:
+        if self._conversation is not None:
+            for item in self._outbox.take_ready():
+                self._conversation.post(item.command, item.fields, partial(self._on_outcome, item))
+
+    def _on_outcome(self, item: Item, answer: Answer) -> None:
+        if isinstance(answer, Disconnected):
+            # Still in the outbox; the next connection sends it again.
+            return
+        if isinstance(answer, Refused) and self._may_retry(item, answer):
+            item.stage = Stage.RESTING
+            self._retry(self._send_later(item, answer))
+            return
+        self._outbox.remove(item)
+        if isinstance(answer, BotError):
+            _fail(item, answer)
+        else:
+            published = read(Published, answer)
+            item.epoch = published.epoch
+            self._outbox.remember(item, self._time.monotonic_s())
+            if item.result is not None and not item.result.done():
+                item.result.set_result(published)
+        self._send_outbox()
+
+    def _may_retry(self, item: Item, refused: Refused) -> bool:
+        item.refusals += 1
+        return refused.temporary and not (refused.code == INTERNAL and item.refusals >= MAX_INTERNAL_ERRORS)
+
+    async def _send_later(self, item: Item, refused: Refused) -> None:
+        await self._time.sleep(self._retry_delay_s(refused))
+        item.stage = Stage.QUEUED
+        self._send_outbox()
+
+    def _retry(self, later: Coroutine[None, None, None]) -> None:
+        assert self._retries is not None, "answers come over a connection, and that is made below this group"
+        self._retries.create_task(later)
+
+    def _retry_delay_s(self, refused: Refused) -> float:
+        least_s = RETRY_S if refused.retry_after_ms is None else refused.retry_after_ms / 1000
+        # Up to a quarter more, so that those who were refused together don't come back together.
+        return least_s * self._random.uniform(1, 1.25)
+
+    async def _ask(self, command: str, fields: Fields) -> Fields:
+        """Ask what may be asked again: over reconnects and temporary refusals, until an answer or the deadline."""
+        refused: Refused | None = None
+        try:
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                while True:
+                    conversation = await self._connected()
+                    try:
+                        return await conversation.ask(command, fields)
+                    except Disconnected:
+                        # The loop that keeps us connected runs before `_connected` is asked again only if we let it.
+                        await asyncio.sleep(0)
+                    except Refused as error:
+                        if not error.temporary:
+                            raise
+                        refused = error
+                        await self._time.sleep(self._retry_delay_s(error))
+        except TimeoutError as error:
+            if refused is not None:
+                raise refused from error
+            raise Disconnected(f"no answer to {command} within {REQUEST_TIMEOUT_S:g} s") from error
+
+
+def _fail(item: Item, error: BotError) -> None:
+    if item.result is None:
+        # Offered again after a restore. A conflict is good news: the message survived, with its reference.
+        if not (isinstance(error, Refused) and error.name == ErrorCode.CONFLICT.wire_name):
+            _log.warning("A message to %s could not be offered again: %s", item.channel, error)
+    elif not item.result.done():
+        item.result.set_exception(error)
+
+
+def _final(refused: Refused) -> FinalClose:
+    row = next((code.value for code in ErrorCode if code.value.code == refused.code), None)
+    close_code = row.close_code if row is not None else None
+    return FinalClose(None if close_code is None else int(close_code), refused.message, ref=refused.ref)
+
+
+def _no_longer_a_member(channel: str) -> Refused:
+    row = ErrorCode.NO_SUCH_CHANNEL
+    return Refused(row.value.code, row.wire_name, f"this account is no longer a member of {channel}")
+
+
+def _void_reference() -> Refused:
+    row = ErrorCode.NO_SUCH_MESSAGE
+    return Refused(row.value.code, row.wire_name, "the channel was restored; this seq may be another message now")
+
+
+def _ignore(answer: Answer) -> None:
+    """Whatever the server says to it, there is nothing left to do."""
