@@ -87,12 +87,14 @@ class Database:
         """
         return await self._run_read(lambda: self._read_now(work))
 
-    def begin_epoch_after(self, marked: int) -> int:
-        """Raise the epoch above `marked` if it is below, and give the epoch; blocking, before anything else is done."""
-        driver = driver_of(self._writer_connection)
-        driver.execute("UPDATE office SET epoch = ? WHERE epoch < ?", (marked + 1, marked))
-        (epoch,) = driver.execute("SELECT epoch FROM office").fetchone()
+    def epoch_now(self) -> int:
+        """Give the epoch; blocking, before anything else is done."""
+        (epoch,) = driver_of(self._writer_connection).execute("SELECT epoch FROM office").fetchone()
         return int(epoch)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Set the epoch; blocking, before anything else is done."""
+        driver_of(self._writer_connection).execute("UPDATE office SET epoch = ?", (epoch,))
 
     async def close(self) -> None:
         """Finish what is being written, refuse the rest, close the files. Idempotent."""
@@ -134,12 +136,20 @@ def open_office(directory: DataDirectory) -> Database:
         SchemaError, StorageUnavailableError: as `open_database`.
         EpochMarkError: the noted epoch can't be read.
     """
-    database = open_database(directory.database)
     try:
         marked = directory.marked_epoch()
-        epoch = database.begin_epoch_after(marked)
+        if marked and not directory.database.exists():
+            # Before the new one is made, whose first epoch was the lost one's too.
+            marked += 1
+            directory.mark_epoch(marked)
+        database = open_database(directory.database)
+        epoch = database.epoch_now()
+        if epoch < marked:
+            epoch = marked + 1
         if epoch > marked:
+            # First the mark: if we stop in between, an epoch is skipped and none is used twice.
             directory.mark_epoch(epoch)
+            database.begin_epoch(epoch)
     except OSError as error:
         raise StorageUnavailableError(f"cannot use {directory.epoch_mark}: {error.strerror}") from error
     return database

@@ -1,0 +1,159 @@
+"""What only a log on a real disk can show: a process that is killed, a disk that is full, a command beside a server."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from liaison.adapters.sql_engine import open_database
+from liaison.adapters.sql_log import SqlLog, SqlReadPositions
+from liaison.core.chain import GENESIS, link_of
+from liaison.core.entries import Draft, EntryKind, Stored
+from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
+from liaison.ports.log import LogFullError
+
+CHANNELS = [ChannelId(f"joint/{name}") for name in ("general", "weather", "crossings")]
+NOON = Millis(1_790_000_000_000)
+
+# Appends to three channels at once for as long as it lives, and prints each acknowledged key with its place.
+_WRITER = """
+import asyncio, sys
+from pathlib import Path
+from liaison.adapters.sql_engine import open_database
+from liaison.adapters.sql_log import SqlLog
+from liaison.core.entries import Draft, EntryKind
+
+async def write(log, channel, run):
+    for number in range(100_000):
+        drafts = [Draft("kim", "south", f"{run}-{number}-{n}", EntryKind.TEXT, "로동 " * n) for n in range(3)]
+        appended = await log.append(channel, drafts, 1_790_000_000_000)
+        lines = [f"{channel} {o.entry.draft.key} {o.entry.seq}" for o in appended.outcomes]
+        print("\\n".join(lines), flush=True)
+
+async def main(path, run, *channels):
+    log = SqlLog(open_database(Path(path)))
+    async with asyncio.TaskGroup() as group:
+        for channel in channels:
+            group.create_task(write(log, channel, run))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def says(text: str) -> Draft:
+    return Draft(UserId("kim"), DelegationId("south"), text, EntryKind.TEXT, text)
+
+
+def acknowledged_until_killed(path: Path, run: int, lines_wanted: int) -> list[tuple[str, str, int]]:
+    command = [sys.executable, "-c", _WRITER, str(path), str(run), *CHANNELS]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "server")}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(lines_wanted)]
+        process.send_signal(signal.SIGKILL)
+        lines += process.stdout.readlines()
+    # The last line may have been cut by the kill, and then nobody had read it.
+    whole = [line.split() for line in lines if line.endswith("\n")]
+    return [(channel, key, int(seq)) for channel, key, seq in whole]
+
+
+@pytest.mark.system
+async def test_what_was_acknowledged_before_a_kill_is_on_the_log_once_and_without_gaps(tmp_path: Path) -> None:
+    path = tmp_path / "office.db"
+    acknowledged: list[tuple[str, str, int]] = []
+    for run in range(3):
+        acknowledged += acknowledged_until_killed(path, run, 150 + 40 * run)
+    database = open_database(path)
+    log = SqlLog(database)
+    stored: set[tuple[str, str, int]] = set()
+    for channel in CHANNELS:
+        entries = (await log.read(channel, after=0, limit=1_000_000, max_bytes=1 << 30)).entries
+        assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
+        assert len({entry.draft.key for entry in entries}) == len(entries)
+        link = GENESIS
+        for entry in entries:
+            link = link_of(link, channel, entry.seq, entry.time_ms, entry.draft)
+            assert entry.link == link
+        stored |= {(channel, entry.draft.key, entry.seq) for entry in entries}
+    assert len(acknowledged) >= 3 * 150
+    assert stored.issuperset(acknowledged)
+    await database.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a file system of 2 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.system
+async def test_a_full_disk_refuses_appends_serves_reads_and_recovers(small_disk: Path) -> None:
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(1 << 20))
+    database = open_database(small_disk / "office.db")
+    log = SqlLog(database)
+    reasons: list[str] = []
+    database.call_on_fatal(reasons.append)
+    stored = 0
+
+    async def fill() -> None:
+        nonlocal stored
+        for _ in range(500):
+            await log.append(CHANNELS[0], [says(f"{stored} " + "긴 글 " * 1000)], NOON)
+            stored += 1
+
+    with pytest.raises(LogFullError):
+        await fill()
+    assert stored > 0
+    with suppress(OSError), (small_disk / "rest").open("wb", buffering=0) as rest:
+        while rest.write(bytes(512)):
+            pass
+    with pytest.raises(LogFullError):
+        await log.check()
+    assert (await log.read(CHANNELS[0], after=stored - 1, limit=5, max_bytes=1 << 20)).head == stored
+    filler.unlink()
+    (outcome,) = (await log.append(CHANNELS[0], [says(f"{stored} " + "긴 글 " * 1000)], NOON)).outcomes
+    assert isinstance(outcome, Stored)
+    assert outcome.entry.seq == stored + 1
+    await log.check()
+    assert reasons == [], "a full disk is no reason to stop the process"
+    await database.close()
+
+
+async def test_a_command_beside_a_server_reads_and_writes_the_same_log(tmp_path: Path) -> None:
+    server, command = open_database(tmp_path / "office.db"), open_database(tmp_path / "office.db")
+
+    async def write(log: SqlLog, name: str) -> None:
+        for number in range(20):
+            await log.append(CHANNELS[0], [says(f"{name} {number}")], NOON)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(write(SqlLog(server), "server"))
+        group.create_task(write(SqlLog(command), "command"))
+    for database in (server, command):
+        page = await SqlLog(database).read(CHANNELS[0], after=0, limit=99, max_bytes=1 << 20)
+        assert [entry.seq for entry in page.entries] == list(range(1, 41))
+        await database.close()
+
+
+async def test_read_positions_outlive_the_process(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "office.db")
+    await SqlReadPositions(database).move(UserId("kim"), CHANNELS[0], 5)
+    await database.close()
+    database = open_database(tmp_path / "office.db")
+    assert await SqlReadPositions(database).of(UserId("kim")) == {CHANNELS[0]: 5}
+    await database.close()
