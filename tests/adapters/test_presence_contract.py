@@ -117,7 +117,7 @@ async def test_writes_of_one_call_are_one_change_with_the_last_cause(harness: Ha
     await harness.store.register("a")
     await harness.store.write("a", [put("s1")])
     await settled(harness)
-    await harness.store.write("a", [put("s2", cause="resumed"), Remove(SessionId("s1"), "resumed")])
+    await harness.store.write("a", [put("s2", cause="connected"), Remove(SessionId("s1"), "resumed")])
     await settled(harness)
     (user,) = harness.changes[-1].users
     assert len(harness.changes) == 2

@@ -503,6 +503,47 @@ def test_changes_that_come_before_the_snapshot_wait_for_it() -> None:
     run(1, scenario)
 
 
+def test_snapshot_that_changes_have_overtaken_takes_nobody_away() -> None:
+    class Slow(FlakyPresence):
+        async def snapshot(self) -> PresenceState:
+            state = await super().snapshot()
+            await asyncio.sleep(1)
+            return state
+
+    async def scenario(world: World) -> None:
+        async with office(world) as made:
+            first = made.node()
+            link = Slow(made.shared)
+            made.shared.links.append(link)
+            node = Node(made, "slow")
+            node.feed = PresenceFeed(link, made.clock, made.profile, node="slow", rng=made.random)
+            made.nodes.append(node)
+            node.start()
+            await ms(1500)
+            screen = node.screen(PAK)
+            link.doubt()
+            await ms(500)
+            first.arrive("s1")
+            await ms(1500)
+            assert (set(screen.users), screen.offline) == ({"kim"}, [])
+
+    run(1, scenario)
+
+
+def test_jumps_of_the_wall_clock_show_nobody_offline() -> None:
+    async def body(office: Office, nodes: Sequence[Node]) -> None:
+        nodes[0].arrive("s1")
+        await ms(1000)
+        screen = nodes[1].screen(PAK)
+        for jump_ms in (3_600_000, -7_200_000):
+            office.clock.jump_wall(jump_ms)
+            await ms(20_000)
+        assert screen.offline == []
+        assert screen.stale_since_ms == 0
+
+    simulated(body, nodes=2)
+
+
 def test_large_node_registers_again_in_steps() -> None:
     sizes: list[int] = []
 

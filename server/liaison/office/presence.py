@@ -137,7 +137,6 @@ class PresenceFeed:
         state = await self._snapshot()
         if self._store_epoch not in ("", state.epoch):
             self._set_trouble(is_out_of_step=True)
-            self._lease.renew_now()
             await asyncio.sleep(REBUILD_MS / 1000)
             state = await self._snapshot()
         self._adopt(state)

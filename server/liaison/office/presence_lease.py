@@ -84,11 +84,6 @@ class NodeLease:
         if device is not None and device.availability != state:
             self._put(replace(device, availability=state), Cause.SAID)
 
-    def renew_now(self) -> None:
-        """Find out at once whether the store still has the lease."""
-        self._renew_at_ms = Millis(0)
-        self._wake.set()
-
     async def run(self) -> None:
         """Hold the lease until drained or cancelled; then grace periods of this node end with it."""
         self._ended.clear()
