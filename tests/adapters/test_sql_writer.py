@@ -222,6 +222,13 @@ class TestDefiniteRefusals:
         await log.append(GENERAL, [says("a")], NOON)
         assert await head_of(log, GENERAL) == 1
 
+    async def test_check_says_when_there_is_no_room_to_commit(self, database: Database, driver: FaultyDriver) -> None:
+        log = SqlLog(database)
+        await log.check()
+        driver.fail_at, driver.code = "COMMIT", sqlite3.SQLITE_FULL
+        with pytest.raises(LogFullError):
+            await log.check()
+
     async def test_a_database_that_another_process_holds_is_unavailable(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
