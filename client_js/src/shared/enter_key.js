@@ -52,7 +52,7 @@ const TAKEN_BY_INPUT_METHOD = 229;
 /** @type {Readonly<EnterState>} */
 export const RESTING = Object.freeze({
   composing: false,
-  composed: '',
+  composed: "",
   wish: false,
   justEnded: false,
   swallow: false,
@@ -68,7 +68,7 @@ export function endsInHangul(text) {
 
 /** @param {string} code */
 function isEnter(code) {
-  return code === 'Enter' || code === 'NumpadEnter';
+  return code === "Enter" || code === "NumpadEnter";
 }
 
 /**
@@ -78,21 +78,21 @@ function isEnter(code) {
  */
 export function step(state, event) {
   switch (event.type) {
-    case 'compositionstart':
-      return { state: { ...RESTING, composing: true }, action: 'pass' };
-    case 'compositionupdate':
-      return { state: { ...state, composed: event.data }, action: 'pass' };
-    case 'compositionend':
+    case "compositionstart":
+      return { state: { ...RESTING, composing: true }, action: "pass" };
+    case "compositionupdate":
+      return { state: { ...state, composed: event.data }, action: "pass" };
+    case "compositionend":
       return onCompositionEnd(state, event.data);
-    case 'keydown':
+    case "keydown":
       return isEnter(event.code) && !event.shiftKey ? onEnter(state, event) : onOtherKey(state, event.code);
-    case 'keyup':
-      return { state: isEnter(event.code) ? { ...state, swallow: false } : state, action: 'pass' };
-    case 'linebreak':
+    case "keyup":
+      return { state: isEnter(event.code) ? { ...state, swallow: false } : state, action: "pass" };
+    case "linebreak":
       // The Enter that was remembered or has already sent must not leave its line break in the field.
-      return { state, action: state.wish || state.swallow ? 'prevent' : 'pass' };
-    case 'overdue':
-      return { state, action: state.composing && state.wish ? 'end_composition' : 'pass' };
+      return { state, action: state.wish || state.swallow ? "prevent" : "pass" };
+    case "overdue":
+      return { state, action: state.composing && state.wish ? "end_composition" : "pass" };
   }
 }
 
@@ -104,8 +104,8 @@ export function step(state, event) {
 function onCompositionEnd(state, data) {
   const ended = { ...state, composing: false, composed: data, wish: false, justEnded: true };
   // A syllable that ended as something else was converted to Hanja: that Enter chose the candidate.
-  const sends = state.wish && (data === '' || endsInHangul(data));
-  return { state: ended, action: sends ? 'send' : 'pass' };
+  const sends = state.wish && (data === "" || endsInHangul(data));
+  return { state: ended, action: sends ? "send" : "pass" };
 }
 
 /**
@@ -115,13 +115,13 @@ function onCompositionEnd(state, data) {
  */
 function onEnter(state, { keyCode, repeat }) {
   if (state.composing) {
-    if (!endsInHangul(state.composed)) return { state: { ...state, swallow: true }, action: 'pass' };
-    return { state: { ...state, wish: true, swallow: true }, action: 'await_end' };
+    if (!endsInHangul(state.composed)) return { state: { ...state, swallow: true }, action: "pass" };
+    return { state: { ...state, wish: true, swallow: true }, action: "await_end" };
   }
-  if (state.swallow || repeat) return { state, action: 'prevent' };
-  if (keyCode !== TAKEN_BY_INPUT_METHOD) return { state: RESTING, action: 'send' };
+  if (state.swallow || repeat) return { state, action: "prevent" };
+  if (keyCode !== TAKEN_BY_INPUT_METHOD) return { state: RESTING, action: "send" };
   const sends = state.justEnded && endsInHangul(state.composed);
-  return { state: { ...RESTING, swallow: true }, action: sends ? 'send' : 'pass' };
+  return { state: { ...RESTING, swallow: true }, action: sends ? "send" : "pass" };
 }
 
 /**
@@ -130,6 +130,6 @@ function onEnter(state, { keyCode, repeat }) {
  * @returns {EnterStep}
  */
 function onOtherKey(state, code) {
-  if (state.composing || isEnter(code)) return { state, action: 'pass' };
-  return { state: { ...state, justEnded: false, swallow: false }, action: 'pass' };
+  if (state.composing || isEnter(code)) return { state, action: "pass" };
+  return { state: { ...state, justEnded: false, swallow: false }, action: "pass" };
 }

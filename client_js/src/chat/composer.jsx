@@ -1,0 +1,163 @@
+/** The field in which messages are written. It says, always and in colour, when the other side will read them. */
+
+import { useSignal } from "@preact/signals";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { MAX_TEXT_BYTES } from "../sdk/limits.js";
+import { t, titled } from "../shared/i18n.js";
+import { Icon } from "../shared/icons.jsx";
+import { delegationOf } from "./channel_groups.js";
+import { draftOf, keepDraft } from "./drafts.js";
+import { useEnterKey } from "./use_enter_key.js";
+
+/** @typedef {import('./desk.js').Desk} Desk */
+/** @typedef {NonNullable<Desk['channel']['value']>} Channel */
+
+const encoder = new TextEncoder();
+
+/** @param {{ desk: Desk, channel: Channel }} props */
+export function Composer({ desk, channel }) {
+  if (!channel.canWrite) return <p class="composer read-only">{t("composer_read_only")}</p>;
+  return (
+    <section class="composer" data-across={desk.isReadAcross(channel)}>
+      <Warning desk={desk} channel={channel} />
+      <Intent desk={desk} />
+      <Field desk={desk} channel={channel} />
+    </section>
+  );
+}
+
+/** Who will read this. @param {{ desk: Desk, channel: Channel }} props */
+function Warning({ desk, channel }) {
+  const across = desk.isReadAcross(channel);
+  return (
+    <p class="warning" id="composer-warning" data-across={across}>
+      <Icon name={across ? "eye" : "lock"} />
+      <span>{warningText(desk, channel, across)}</span>
+    </p>
+  );
+}
+
+/** @param {Desk} desk @param {Channel} channel @param {boolean} across */
+function warningText(desk, channel, across) {
+  if (channel.kind === "direct") return t(across ? "composer_direct_across" : "composer_direct");
+  if (across) return t("composer_joint");
+  const side = desk.live.side(delegationOf(channel.channel));
+  return t("composer_private", { side: side ? titled(side.title) : delegationOf(channel.channel) });
+}
+
+/** What the text will be, if not a new message. @param {{ desk: Desk }} props */
+function Intent({ desk }) {
+  const replying = desk.replying.value;
+  if (!replying && !desk.correcting.value) return null;
+  const name = replying ? desk.live.nameOf(replying.sender) : "";
+  return (
+    <p class="intent">
+      <Icon name={replying ? "reply" : "pen"} />
+      <span>{replying ? t("composer_replying", { name }) : t("composer_correcting")}</span>
+      {replying && <bdi class="quote-text">{replying.text}</bdi>}
+      <button type="button" class="button quiet small" onClick={() => desk.reply(undefined)}>
+        {t("cancel")}
+      </button>
+    </p>
+  );
+}
+
+/** @param {{ desk: Desk, channel: Channel }} props */
+function Field({ desk, channel }) {
+  const name = channel.channel;
+  const user = desk.live.me.value?.user ?? "";
+  const field = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
+  const excess = useSignal(0);
+  const isEmpty = useSignal(true);
+  const correcting = desk.correcting.value;
+
+  // The field keeps its own text: were it drawn from a value, each drawing would break an open composition.
+  const changed = () => {
+    const element = field.current;
+    if (!element) return;
+    excess.value = encoder.encode(element.value.normalize("NFC")).length - MAX_TEXT_BYTES;
+    isEmpty.value = element.value.trim() === "";
+    fitHeight(element);
+    if (!desk.correcting.peek()) keepDraft(user, name, element.value);
+  };
+
+  /** @param {string} text */
+  const fill = (text) => {
+    if (field.current) field.current.value = text;
+    changed();
+  };
+
+  const send = () => {
+    const text = field.current?.value ?? "";
+    if (text.trim() === "" || excess.value > 0) return;
+    const corrected = desk.correcting.peek();
+    if (!corrected) desk.client.publish(name, { text, replyTo: desk.replying.peek()?.seq ?? 0 });
+    else if (corrected.text !== text) desk.client.correct(name, corrected.seq, text);
+    desk.reply(undefined);
+    if (!corrected) fill("");
+  };
+
+  useLayoutEffect(() => {
+    fill(correcting ? correcting.text : draftOf(user, name));
+  }, [name, correcting]);
+
+  const replying = desk.replying.value;
+  // A touch screen would open its keyboard over the messages that one came to read.
+  useEffect(() => {
+    if (correcting || replying || !matchMedia("(pointer: coarse)").matches) field.current?.focus();
+  }, [name, correcting, replying]);
+
+  useEnterKey(field, send);
+
+  /** @param {KeyboardEvent} event */
+  const onKeyDown = (event) => {
+    if (event.isComposing) return;
+    if (event.code === "ArrowUp" && field.current?.value === "" && !event.shiftKey) {
+      event.preventDefault();
+      desk.correctLast();
+    } else if (event.code === "Escape" && (correcting || desk.replying.value)) {
+      event.preventDefault();
+      desk.reply(undefined);
+    }
+  };
+
+  const title = desk.titleOf(channel);
+  return (
+    <form
+      class="field"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+        field.current?.focus();
+      }}
+    >
+      <textarea
+        id="composer"
+        ref={field}
+        rows={1}
+        dir="auto"
+        aria-label={t("composer_label", { channel: title })}
+        aria-describedby="composer-warning composer-hint"
+        placeholder={t("composer_placeholder", { channel: title })}
+        onInput={() => {
+          changed();
+          if (field.current?.value) desk.client.typing(name);
+        }}
+        onKeyDown={onKeyDown}
+      />
+      <button type="submit" class="button primary send" disabled={isEmpty.value || excess.value > 0}>
+        <Icon name="send" />
+        <span class="wide-only">{t("composer_send")}</span>
+      </button>
+      <p class="hint" id="composer-hint" data-alert={excess.value > 0}>
+        {excess.value > 0 ? t("composer_too_long", { bytes: excess.value }) : t("composer_hint")}
+      </p>
+    </form>
+  );
+}
+
+/** As high as its text; the style sheet sets the most. @param {HTMLTextAreaElement} element */
+function fitHeight(element) {
+  element.style.height = "auto";
+  element.style.height = `${element.scrollHeight + element.offsetHeight - element.clientHeight}px`;
+}

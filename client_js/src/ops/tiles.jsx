@@ -1,0 +1,47 @@
+/** The figures one looks at first. */
+
+import { t, titled } from "../shared/i18n.js";
+import { sideStyle } from "../shared/side_label.jsx";
+import { formatBytes } from "./format_bytes.js";
+
+/** @typedef {import('../shared/live.js').Live} Live */
+/** @typedef {Live['client']['sessions']} Sessions */
+
+/** @param {{ live: Live, sessions: Sessions }} props */
+export function Tiles({ live, sessions }) {
+  const presence = live.presence.value;
+  const all = [...sessions.sessions.values()];
+  const buffered = all.reduce((sum, { bufferedBytes }) => sum + bufferedBytes, 0);
+  const unknown = t("state_unknown");
+  return (
+    <dl class="tiles">
+      <Tile label={t("ops_sessions")} value={sessions.current ? `${all.length}` : unknown} />
+      <Tile label={t("ops_people_online")} value={presence.current ? `${presence.users.size}` : unknown} />
+      {live.sides.map((side) => (
+        <Tile
+          key={side.id}
+          label={t("ops_side_online", { side: titled(side.title) })}
+          value={presence.current ? `${onlineOf(live, side.id)}` : unknown}
+          side={side}
+        />
+      ))}
+      <Tile label={t("ops_buffered")} value={sessions.current ? formatBytes(buffered) : unknown} />
+    </dl>
+  );
+}
+
+/** @param {Live} live @param {string} delegation */
+function onlineOf(live, delegation) {
+  const { sides, users } = live.presence.value;
+  return sides.get(delegation)?.online ?? [...users.values()].filter((user) => user.delegation === delegation).length;
+}
+
+/** @param {{ label: string, value: string, side?: { colour: string } }} props */
+function Tile({ label, value, side }) {
+  return (
+    <div class="tile" style={side && sideStyle(side)}>
+      <dt>{label}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}

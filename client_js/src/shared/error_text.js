@@ -1,0 +1,31 @@
+/** What an error of the wire says to a person. */
+
+import { hasText, t } from "./i18n.js";
+
+/**
+ * Errors that differ for developers and not for the person at the screen, by the text that stands for them.
+ * @type {ReadonlyMap<string, string>}
+ */
+const ALIKE = new Map([
+  ["malformed", "reload"],
+  ["unknown_command", "reload"],
+  ["already_connected", "reload"],
+  ["invalid", "reload"],
+  ["unreadable_reply", "reload"],
+  ["frame_too_large", "too_large"],
+  ["not_connected", "unauthenticated"],
+  ["busy", "rate_limited"],
+  ["draining", "unavailable"],
+]);
+
+/** The catalogue's key of an error. @param {string} name */
+export function errorKey(name) {
+  return `error_${ALIKE.get(name) ?? name}`;
+}
+
+/** @param {{ name: string, ref?: string | undefined }} error */
+export function errorText({ name, ref }) {
+  const key = errorKey(name);
+  const text = hasText(key) ? t(key) : t("error_unknown", { name });
+  return ref ? `${text} ${t("error_reference", { ref })}` : text;
+}

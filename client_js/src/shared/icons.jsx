@@ -1,0 +1,30 @@
+/** Signs drawn in the colour of the text beside them; the words that name them stand in the control they belong to. */
+
+/** @type {Record<string, string>} */
+const PATHS = {
+  back: "M15 5l-7 7 7 7",
+  check: "M5 13l4 4L19 7",
+  chevron: "M6 9l6 6 6-6",
+  clock: "M12 7v5l3 2M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0z",
+  close: "M6 6l12 12M18 6L6 18",
+  down: "M12 5v14M6 13l6 6 6-6",
+  eye: "M2.500 12S6 5.500 12 5.500 21.500 12 21.500 12 18 18.500 12 18.500 2.500 12 2.500 12zM12 15a3 3 0 1 0 0-6 3 3 0 0 0 0 6z",
+  lock: "M6 11h12v9H6zM8.500 11V8a3.500 3.500 0 0 1 7 0v3",
+  pen: "M4 20l1-4L16.500 4.500l3 3L8 19z",
+  people:
+    "M9 11a3.500 3.500 0 1 0 0-7 3.500 3.500 0 0 0 0 7zM2.500 20c0-3.500 3-5.500 6.500-5.500s6.500 2 6.500 5.500M16 4.500a3.500 3.500 0 0 1 0 6.500M18 14.800c2.200.8 3.500 2.600 3.500 5.200",
+  reply: "M9 6l-6 6 6 6M3 12h11a6 6 0 0 1 6 6v1",
+  search: "M20 20l-4.500-4.500M17.500 10.500a7 7 0 1 1-14 0 7 7 0 0 1 14 0z",
+  send: "M4 12l16-8-6 16-3-7z",
+  warning: "M12 4l9 16H3zM12 10v4M12 17h.01",
+  withdraw: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
+};
+
+/** @param {{ name: string }} props */
+export function Icon({ name }) {
+  return (
+    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+      <path d={PATHS[name] ?? ""} />
+    </svg>
+  );
+}

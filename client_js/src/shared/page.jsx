@@ -1,0 +1,75 @@
+/** What both pages do alike: find out whether somebody is signed in, show the form or the page, follow language and theme. */
+
+import { effect, signal } from "@preact/signals";
+import { render } from "preact";
+
+import { isSignedIn, logout } from "./account.js";
+import { locale, t } from "./i18n.js";
+import { Live, openClient } from "./live.js";
+import { LoginForm } from "./login_form.jsx";
+import { forgetAll } from "./preferences.js";
+import { applyTheme } from "./theme.js";
+
+/** @typedef {import('./account.js').Failure} Failure */
+
+/**
+ * @typedef {{ name: 'loading' }
+ *   | { name: 'signed_out', reason: Failure | undefined }
+ *   | { name: 'signed_in', live: Live }} Stage
+ */
+
+/** Reasons for a final close that say nothing a person didn't know. */
+const EXPECTED_ENDS = new Set(["signed_out", "unauthenticated", "not_connected"]);
+
+/**
+ * @param {string} titleKey
+ * @param {(props: { live: Live, signOut: () => void }) => import('preact').ComponentChild} Page
+ */
+export function startPage(titleKey, Page) {
+  /** @type {import('@preact/signals').Signal<Stage>} */
+  const stage = signal({ name: "loading" });
+
+  async function signIn() {
+    const client = await openClient();
+    const live = new Live(client);
+    client.on("state", (state) => {
+      if (state.name !== "stopped") return;
+      const { reason } = state;
+      stage.value = { name: "signed_out", reason: EXPECTED_ENDS.has(reason.name) ? undefined : reason };
+    });
+    client.start();
+    stage.value = { name: "signed_in", live };
+  }
+
+  /** @param {Live} live */
+  async function signOut(live) {
+    stage.value = { name: "signed_out", reason: undefined };
+    forgetAll("draft.");
+    await live.client.forget();
+    await logout();
+  }
+
+  function App() {
+    const current = stage.value;
+    switch (current.name) {
+      case "loading":
+        return <p class="loading">{t("loading")}</p>;
+      case "signed_out":
+        return <LoginForm title={t(titleKey)} reason={current.reason} onSignedIn={signIn} />;
+      case "signed_in":
+        return <Page live={current.live} signOut={() => signOut(current.live)} />;
+    }
+  }
+
+  applyTheme();
+  effect(() => {
+    document.documentElement.lang = locale.value;
+    document.title = t(titleKey);
+  });
+  render(<App />, /** @type {HTMLElement} */ (document.getElementById("page")));
+  // Without the server one still opens what this device knows; the client goes on trying.
+  isSignedIn().then((answer) => {
+    if (answer === "no") stage.value = { name: "signed_out", reason: undefined };
+    else signIn();
+  });
+}
