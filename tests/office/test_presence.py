@@ -234,6 +234,21 @@ def test_of_two_lost_devices_the_one_that_does_not_return_goes() -> None:
     simulated(body)
 
 
+def test_socket_that_is_reported_lost_twice_has_one_grace() -> None:
+    async def body(office: Office, nodes: Sequence[Node]) -> None:
+        (node,) = nodes
+        node.arrive("s1")
+        screen = node.screen(PAK)
+        lost_ms = office.now_ms()
+        node.drop("s1", "no pong")
+        await ms(GRACE_MS / 2)
+        node.drop("s1", "broken")
+        await ms(20_000)
+        assert screen.offline == [(lost_ms + GRACE_MS, "kim")]
+
+    simulated(body)
+
+
 def test_sign_out_during_the_grace_ends_it() -> None:
     async def body(office: Office, nodes: Sequence[Node]) -> None:
         (node,) = nodes
@@ -467,6 +482,21 @@ def test_change_lost_on_the_way_is_found_by_the_next_one() -> None:
         nodes[0].arrive("s2", LEE)
         await ms(1000)
         assert set(screen.users) == {"kim", "lee"}
+
+    simulated(body, nodes=2)
+
+
+def test_change_missed_while_the_store_was_away_is_found_without_another_one() -> None:
+    async def body(office: Office, nodes: Sequence[Node]) -> None:
+        screen = nodes[1].screen(PAK)
+        nodes[1].link.is_down = True
+        await ms(4000)
+        nodes[0].arrive("s1")
+        await ms(1000)
+        # The link comes back and its subscription says nothing of a gap.
+        nodes[1].link.is_down = False
+        await ms(6000)
+        assert set(screen.users) == {"kim"}
 
     simulated(body, nodes=2)
 
