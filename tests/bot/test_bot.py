@@ -16,13 +16,6 @@ from liaison.protocol.close_codes import CloseCode
 from liaison.protocol.errors import ErrorCode
 from tests.bot.peer import GENERAL, TOKEN, Peer, RecordedTime, Talk, listening, message
 
-pytestmark = pytest.mark.usefixtures("no_proxy")
-
-
-@pytest.fixture
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
 
 def echo_bot(*, include_bots: bool = False, include_own: bool = False) -> Bot:
     bot = Bot("ws://harness", TOKEN, include_bots=include_bots, include_own=include_own)

@@ -14,13 +14,6 @@ from liaison.protocol.errors import ErrorCode
 from liaison.protocol.names import WEBSOCKET_PATH
 from tests.bot.peer import GENERAL, TOKEN, RecordedTime, channel_info, connected, listening, message
 
-pytestmark = pytest.mark.usefixtures("no_proxy")
-
-
-@pytest.fixture
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
 
 async def texts(feed: Any, count: int) -> list[str]:
     async with asyncio.timeout(5):

@@ -20,12 +20,16 @@ from liaison.bot.feed import Feed
 from liaison.bot.link import CannotConnect, Dial, Socket, SocketClosed, socket_url, websocket_dial
 from liaison.bot.messages import (
     Channel,
+    ChannelChange,
     Fields,
     Found,
+    GoAway,
     History,
     Message,
     Presence,
     Published,
+    Reset,
+    Subscribed,
     Welcome,
     read,
     read_channels,
@@ -87,8 +91,7 @@ class Client:
         self._ending: BotError | None = None
         self._ended = asyncio.Event()
         self._welcome: Welcome | None = None
-        self._go_away_ms: int | None = None
-        self._go_away_reason = ""
+        self._go_away: GoAway | None = None
         self._outbox = Outbox()
         self._feeds: dict[str, Feed] = {}
         self._epochs: dict[str, int] = {}
@@ -240,7 +243,7 @@ class Client:
     async def _connect_once(self) -> float:
         """Connect and talk until the connection ends; give the wait before the next. Raises FinalClose."""
         began_s = self._time.monotonic_s()
-        self._go_away_ms = None
+        self._go_away = None
         retry_after_ms: int | None = None
         try:
             socket = await self._dial()
@@ -253,20 +256,21 @@ class Client:
             _log.warning("The server can't take us now: %s", refused)
             retry_after_ms = refused.retry_after_ms
         else:
-            self._check_verdict(closed)
+            retry_after_ms = self._verdict(closed)
             _log.warning("Disconnected: %s", closed)
-            retry_after_ms = self._go_away_ms
         if self._time.monotonic_s() - began_s < PROVEN_AFTER_S:
             return max(self._backoff.next_delay_s(), (retry_after_ms or 0) / 1000)
         self._backoff.reset()
         # The server spreads its clients itself; jitter of our own on top would only prolong the outage.
         return self._backoff.next_delay_s() if retry_after_ms is None else retry_after_ms / 1000
 
-    def _check_verdict(self, closed: SocketClosed) -> None:
-        if self._go_away_ms is not None and self._go_away_ms < 0:
-            raise FinalClose(closed.code, self._go_away_reason or closed.reason)
+    def _verdict(self, closed: SocketClosed) -> int | None:
+        """Give when the server wants us back, None where it didn't say. Raises FinalClose for never."""
+        if self._go_away is not None and self._go_away.reconnect_after_ms < 0:
+            raise FinalClose(closed.code, self._go_away.reason or closed.reason)
         if not may_reconnect(closed.code):
             raise FinalClose(closed.code, closed.reason or "the server closed the connection for good")
+        return None if self._go_away is None else self._go_away.reconnect_after_ms
 
     async def _talk(self, socket: Socket) -> SocketClosed:
         conversation = Conversation(socket, self._on_push)
@@ -354,22 +358,19 @@ class Client:
     # Pushes.
 
     def _on_push(self, frame: Fields) -> None:
-        try:
-            match frame["type"]:
-                case "message":
-                    self._on_message(read_message(frame))
-                case "reset":
-                    self._on_reset(frame["channel"], Position(frame["epoch"], frame["seq"]))
-                case "go_away":
-                    self._go_away_ms = frame["reconnect_after_ms"]
-                    self._go_away_reason = frame["reason"]
-                case "channel" if frame["event"] == "removed":
-                    self._on_removed(frame["channel"])
-                case _:
-                    # Other types are for handlers, and those of newer servers for nobody.
-                    pass
-        except KeyError as error:
-            raise MalformedFrame(f"the server sent a {frame['type']} without {error}") from error
+        match frame["type"]:
+            case "message":
+                self._on_message(read_message(frame))
+            case "reset":
+                reset = read(Reset, frame)
+                self._on_reset(reset.channel, Position(reset.epoch, reset.seq))
+            case "go_away":
+                self._go_away = read(GoAway, frame)
+            case "channel":
+                self._on_channel(read(ChannelChange, frame))
+            case _:
+                # Other types are for handlers, and those of newer servers for nobody.
+                pass
         self._call_handlers(frame["type"], frame)
 
     def _call_handlers(self, type: str, frame: Fields) -> None:
@@ -393,8 +394,9 @@ class Client:
             feed.on_reset(start)
         self._note_epoch(channel, start.epoch)
 
-    def _on_removed(self, channel: str) -> None:
-        self._fail_feed(channel, _no_longer_a_member(channel))
+    def _on_channel(self, change: ChannelChange) -> None:
+        if change.event == "removed":
+            self._fail_feed(change.channel, _no_longer_a_member(change.channel))
 
     def _note_epoch(self, channel: str, epoch: int) -> None:
         known = self._epochs.get(channel, epoch)
@@ -421,8 +423,9 @@ class Client:
         elif isinstance(answer, BotError):
             self._fail_feed(feed.channel, answer)
         else:
-            feed.on_subscribed(Position(answer["epoch"], answer["from_seq"]))
-            self._note_epoch(feed.channel, answer["epoch"])
+            start = read(Subscribed, answer)
+            feed.on_subscribed(Position(start.epoch, start.from_seq))
+            self._note_epoch(feed.channel, start.epoch)
 
     async def _subscribe_later(self, feed: Feed, refused: Refused) -> None:
         await self._time.sleep(self._retry_delay_s(refused))

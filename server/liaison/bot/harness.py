@@ -286,10 +286,10 @@ class Harness:
             "ref": ref,
             "reaction": command.get("reaction", ""),
             "removed": command.get("removed", False),
-            "mentions": tuple(command.get("mentions", ())),
+            "mentions": command.get("mentions", []),
         }
         earlier = next((m for m in self._entries(channel) if (m.sender, m.key) == (self._user, key)), None)
-        if earlier is not None and any(getattr(earlier, name) != value for name, value in fields.items()):
+        if earlier is not None and fields != {name: _frame(earlier)[name] for name in fields}:
             self._refuse(command, ErrorCode.CONFLICT, "the key was used for something else")
             return
         entry = earlier or self._append(channel, self._user, key, fields)
@@ -342,7 +342,7 @@ class _Line:
 
 
 def _frame(message: Message) -> dict[str, Any]:
-    return {name: getattr(message, name) for name in Message.__slots__}
+    return {**{name: getattr(message, name) for name in Message.__slots__}, "mentions": list(message.mentions)}
 
 
 async def _let_run() -> None:

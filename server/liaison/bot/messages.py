@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, Final, TypeVar, get_type_hints
 
 import msgpack
 
@@ -11,6 +12,8 @@ from liaison.bot.errors import MalformedFrame, Refused
 
 Fields = Mapping[str, Any]
 Value = TypeVar("Value")
+
+_SCALARS: Final = (str, int, bool, bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,49 @@ class Presence:
     stale_since_ms: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """Messages after `from_seq` of `epoch` follow."""
+
+    epoch: int
+    from_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """The channel was restored: messages after `seq` of `epoch` follow."""
+
+    channel: str
+    epoch: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class GoAway:
+    """The server is about to close the connection; -1 is never."""
+
+    code: int
+    reason: str
+    reconnect_after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelChange:
+    """A channel was `added` for us, `removed` or `changed`."""
+
+    event: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    code: int
+    name: str
+    message: str
+    temporary: bool
+    ref: str
+
+
 def pack(frame: Fields) -> bytes:
     """Give the bytes of a frame."""
     packed: bytes = msgpack.packb(frame)
@@ -168,29 +214,45 @@ def unpack(payload: bytes | str) -> dict[str, Any]:
     return frame
 
 
-def read(kind: type[Value], frame: Fields, **given: object) -> Value:
+def read(kind: type[Value], frame: object, **given: object) -> Value:
     """Build a flat value from a frame's fields of the same names; `given` replaces what needs building itself.
 
-    Raises MalformedFrame for a missing field.
+    Raises MalformedFrame for a field that is missing, or that should be a plain scalar and is of another type.
     """
-    known = {field.name: frame[field.name] for field in fields(kind) if field.name in frame}  # type: ignore[arg-type]
+    if not isinstance(frame, Mapping):
+        raise MalformedFrame(f"the server sent a {kind.__name__} that is not a map")
+    known = dict(given)
+    for name, expected in _scalars_of(kind):  # type: ignore[arg-type]
+        if name in frame:
+            if not isinstance(frame[name], expected):
+                raise MalformedFrame(f"the server sent a {kind.__name__} whose {name} is not of type {expected}")
+            known[name] = frame[name]
     try:
-        return kind(**{**known, **given})
+        return kind(**known)
     except TypeError as error:
-        raise MalformedFrame(f"the server sent an incomplete {frame.get('type', kind.__name__)}: {error}") from error
+        raise MalformedFrame(f"the server sent an incomplete {kind.__name__}: {error}") from error
+
+
+@cache
+def _scalars_of(kind: type[object]) -> tuple[tuple[str, Any], ...]:
+    hints = get_type_hints(kind)
+    scalars = (*_SCALARS, int | None)
+    return tuple((field.name, hints[field.name]) for field in fields(kind) if hints[field.name] in scalars)  # type: ignore[arg-type]
 
 
 def read_message(frame: Fields) -> Message:
-    return read(Message, frame, mentions=tuple(frame.get("mentions", ())))
+    return read(Message, frame, mentions=tuple(_list(frame, "mentions", [])))
 
 
 def read_messages(frame: Fields) -> tuple[Message, ...]:
     return tuple(read_message(message) for message in _list(frame, "messages"))
 
 
-def read_channel(frame: Fields) -> Channel:
+def read_channel(frame: object) -> Channel:
+    if not isinstance(frame, Mapping):
+        raise MalformedFrame("the server sent a channel that is not a map")
     title = read(Title, frame.get("title", {}))
-    return read(Channel, frame, title=title, members=tuple(frame.get("members", ())))
+    return read(Channel, frame, title=title, members=tuple(_list(frame, "members", [])))
 
 
 def read_channels(frame: Fields) -> Mapping[str, Channel]:
@@ -205,7 +267,8 @@ def read_welcome(frame: Fields) -> Welcome:
         frame,
         people={person.user: person for person in people},
         channels=read_channels(frame),
-        capabilities=frozenset(_list(frame, "capabilities")),
+        limits=frame.get("limits", {}),
+        capabilities=frozenset(map(str, _list(frame, "capabilities"))),
     )
 
 
@@ -215,21 +278,20 @@ def read_presence(frame: Fields) -> Presence:
 
 
 def read_refusal(frame: Fields) -> Refused:
-    try:
-        return Refused(
-            frame["code"],
-            frame["name"],
-            frame["message"],
-            ref=frame["ref"],
-            temporary=frame["temporary"],
-            retry_after_ms=frame.get("retry_after_ms"),
-        )
-    except KeyError as error:
-        raise MalformedFrame(f"the server sent an error without {error}") from error
+    row = read(_Refusal, frame)
+    retry_after_ms = frame.get("retry_after_ms")
+    return Refused(
+        row.code,
+        row.name,
+        row.message,
+        ref=row.ref,
+        temporary=row.temporary,
+        retry_after_ms=retry_after_ms if isinstance(retry_after_ms, int) else None,
+    )
 
 
-def _list(frame: Fields, name: str) -> list[Any]:
-    items = frame.get(name)
+def _list(frame: object, name: str, default: list[Any] | None = None) -> list[Any]:
+    items = frame.get(name, default) if isinstance(frame, Mapping) else None
     if not isinstance(items, list):
-        raise MalformedFrame(f"the server sent a {frame.get('type')} without its list of {name}")
+        raise MalformedFrame(f"the server sent something without its list of {name}")
     return items
