@@ -245,6 +245,12 @@ def test_socket_that_is_reported_lost_twice_has_one_grace() -> None:
         node.drop("s1", "broken")
         await ms(20_000)
         assert screen.offline == [(lost_ms + GRACE_MS, "kim")]
+        node.arrive("s2")
+        for _ in range(2):
+            node.drop("s2")
+        node.arrive("s3")
+        await ms(20_000)
+        assert set(screen.users) == {"kim"}
 
     simulated(body)
 

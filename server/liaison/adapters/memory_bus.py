@@ -50,8 +50,8 @@ class MemoryBusEndpoint:
     def publish(self, hint: Hint | DirectoryHint) -> None:
         loop = asyncio.get_running_loop()
         for peer in self._peers:
-            if peer is not self and peer._wants(hint):  # noqa: SLF001 - endpoints of one bus are one thing.
-                loop.call_soon(peer._deliver, hint)  # noqa: SLF001
+            if peer is not self:
+                loop.call_soon(peer._deliver, hint)  # noqa: SLF001 - endpoints of one bus are one thing.
 
     async def subscribe(self, channel: ChannelId) -> None:
         self._channels.add(channel)
@@ -59,10 +59,8 @@ class MemoryBusEndpoint:
     def unsubscribe(self, channel: ChannelId) -> None:
         self._channels.discard(channel)
 
-    def _wants(self, hint: Hint | DirectoryHint) -> bool:
-        return isinstance(hint, DirectoryHint) or hint.channel in self._channels
-
     def _deliver(self, hint: Hint | DirectoryHint) -> None:
-        # Looked up anew: the listener may have gone, or left the channel, since the hint was sent.
-        if self._listener is not None and self._wants(hint):
+        if self._listener is None:
+            return
+        if isinstance(hint, DirectoryHint) or hint.channel in self._channels:
             self._listener.on_hint(hint)
