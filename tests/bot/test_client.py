@@ -1,5 +1,6 @@
 import asyncio
 import http
+import logging
 from typing import Any
 
 import pytest
@@ -44,6 +45,14 @@ async def test_token_goes_into_the_first_frame_and_a_header_but_never_into_the_a
             assert peer.requests[0].path == WEBSOCKET_PATH
             assert peer.requests[0].headers["Authorization"] == f"Bearer {TOKEN}"
             assert TOKEN not in repr(client)
+
+
+async def test_token_is_in_no_log_however_much_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with listening() as peer, connected(peer):
+        ours = [record for record in caplog.records if record.name != "websockets.server"]
+        assert ours
+        assert not any(TOKEN in record.getMessage() for record in ours)
 
 
 async def test_welcome_says_who_one_is_and_what_one_may_see() -> None:
@@ -323,6 +332,18 @@ async def test_corrections_withdrawals_and_reactions_are_keyed_like_messages() -
             assert len(command.key) >= 16
             await talk.send(frames.PublishReply(id=command.id, seq=9, epoch=1, time_ms=1, duplicate=False))
             assert (await doing).seq == 9
+
+
+@pytest.mark.parametrize(("text", "name"), [("x" * 70_000, "frame_too_large"), ("lone \ud83d", "invalid")])
+async def test_what_can_not_be_a_frame_is_refused_without_harm_to_the_connection(text: str, name: str) -> None:
+    async with listening() as peer, connected(peer) as (client, talk):
+        with pytest.raises(Refused, match=name):
+            await client.publish(GENERAL, text)
+        with pytest.raises(Refused, match=name):
+            await client.search(text)
+        publishing = asyncio.ensure_future(client.publish(GENERAL, "fine"))
+        assert (await talk.published(1)).text == "fine"
+        await publishing
 
 
 # Following

@@ -14,10 +14,10 @@ def test_one_item_of_a_channel_is_under_way_and_the_next_follows_its_answer() ->
     one, two, elsewhere = item("one"), item("two"), item("elsewhere", channel="joint/other")
     for each in (one, two, elsewhere):
         outbox.add(each)
-    assert list(outbox.take_ready()) == [one, elsewhere]
-    assert list(outbox.take_ready()) == []
+    assert outbox.take_ready() == [one, elsewhere]
+    assert outbox.take_ready() == []
     outbox.remove(one)
-    assert list(outbox.take_ready()) == [two]
+    assert outbox.take_ready() == [two]
 
 
 def test_rewind_sends_again_what_had_no_answer_but_lets_rest_what_was_refused_for_the_moment() -> None:
@@ -25,10 +25,10 @@ def test_rewind_sends_again_what_had_no_answer_but_lets_rest_what_was_refused_fo
     sent, resting = item("sent"), item("resting", channel="joint/other")
     outbox.add(sent)
     outbox.add(resting)
-    list(outbox.take_ready())
+    outbox.take_ready()
     resting.stage = Stage.RESTING
     outbox.rewind()
-    assert list(outbox.take_ready()) == [sent]
+    assert outbox.take_ready() == [sent]
 
 
 def test_new_epoch_offers_again_what_was_acknowledged_lately_before_what_waits() -> None:
@@ -44,7 +44,7 @@ def test_item_under_way_stays_first_in_a_new_epoch() -> None:
     outbox = Outbox()
     outbox.remember(item("acknowledged"), 0)
     outbox.add(item("under way"))
-    list(outbox.take_ready())
+    outbox.take_ready()
     outbox.start_epoch("joint/general", 2, now_s=1)
     assert texts(outbox.clear()) == ["under way", "acknowledged"]
 

@@ -360,34 +360,38 @@ class Bot:
                 # At once, so that a restart before the first message doesn't count as a first start again.
                 await self._store(channel, start)
             async for entry in feed:
-                if self._is_for_handlers(entry) and self._is_new(entry):
-                    for number, handler in enumerate(handlers):
-                        what = f"The handler {_name(handler)} on {channel} {entry.position}"
-                        await _guarded(what, handler(IncomingMessage(self, entry, number)))
+                if self._role_of(entry.sender) in _PERSON_ROLES:
+                    self.loop_breaker.person_spoke(channel)
+                if self._is_for_handlers(entry):
+                    await self._handle(entry, handlers)
                 # After the handlers, not before: what a crash interrupts is handled again.
                 await self._store(channel, entry.position)
 
-    def _is_new(self, entry: Message) -> bool:
-        """Say whether handlers haven't had this entry: after a restore it may come again with another position."""
+    async def _handle(self, entry: Message, handlers: Sequence[MessageHandler]) -> None:
         recent = self._recent.setdefault(entry.channel, deque(maxlen=REMEMBERED_ENTRIES))
         identity = (entry.sender, entry.key)
         if identity in recent:
-            return False
+            # After a restore from backup an entry may come again, at another position.
+            return
+        for number, handler in enumerate(handlers):
+            what = f"The handler {_name(handler)} on {entry.channel} {entry.position}"
+            await _guarded(what, handler(IncomingMessage(self, entry, number)))
         recent.append(identity)
-        return True
 
     def _is_for_handlers(self, entry: Message) -> bool:
-        person = self.client.welcome.people.get(entry.sender)
-        role = person.role if person is not None else ""
-        if role in _PERSON_ROLES:
-            self.loop_breaker.person_spoke(entry.channel)
         if entry.kind != "text":
             return False
         if entry.sender == self.user:
             return self._include_own
-        # Somebody who came after we connected has no role here yet. Handlers get them, but they don't appease the
-        # loop breaker: it might be another bot.
-        return self._include_bots or role != "bot"
+        return self._include_bots or self._role_of(entry.sender) != "bot"
+
+    def _role_of(self, user: str) -> str:
+        """Give somebody's role, empty for those who came after we connected.
+
+        Handlers get what those write, but it doesn't appease the loop breaker: it might be another bot.
+        """
+        person = self.client.welcome.people.get(user)
+        return "" if person is None else person.role
 
     async def _store(self, channel: str, position: Position) -> None:
         try:

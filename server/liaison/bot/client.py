@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from liaison.bot.backoff import Backoff
 from liaison.bot.conversation import Answer, Conversation
 from liaison.bot.cursor import Position
-from liaison.bot.errors import INTERNAL, BotError, Disconnected, FinalClose, MalformedFrame, Refused
+from liaison.bot.errors import INTERNAL, BotError, Disconnected, FinalClose, MalformedFrame, Refused, refusal
 from liaison.bot.feed import Feed
 from liaison.bot.link import CannotConnect, Dial, Socket, SocketClosed, socket_url, websocket_dial
 from liaison.bot.messages import (
@@ -134,7 +134,8 @@ class Client:
         Cancellation: it may or may not be stored; repeat with the same key.
 
         Raises:
-            Refused: not stored; `conflict` when the key was used for other words.
+            Refused: not stored; `conflict` when the key was used for other words. What is refused for the moment is
+                tried again, and doesn't come to the caller.
             Disconnected: the client was closed before the answer came.
         """
         fields: dict[str, Any] = {"text": text}
@@ -396,7 +397,9 @@ class Client:
 
     def _on_channel(self, change: ChannelChange) -> None:
         if change.event == "removed":
-            self._fail_feed(change.channel, _no_longer_a_member(change.channel))
+            self._fail_feed(
+                change.channel, refusal(ErrorCode.NO_SUCH_CHANNEL, f"no longer a member of {change.channel}")
+            )
 
     def _note_epoch(self, channel: str, epoch: int) -> None:
         known = self._epochs.get(channel, epoch)
@@ -405,7 +408,7 @@ class Client:
             return
         _log.warning("%s was restored from a backup (epoch %d); offering again what was acknowledged", channel, epoch)
         for void in self._outbox.start_epoch(channel, epoch, self._time.monotonic_s()):
-            _fail(void, _void_reference())
+            _fail(void, refusal(ErrorCode.NO_SUCH_MESSAGE, "the channel was restored; this seq may be another's now"))
         self._send_outbox()
 
     # Subscriptions.
@@ -537,16 +540,6 @@ def _final(refused: Refused) -> FinalClose:
     row = next((code.value for code in ErrorCode if code.value.code == refused.code), None)
     close_code = row.close_code if row is not None else None
     return FinalClose(None if close_code is None else int(close_code), refused.message, ref=refused.ref)
-
-
-def _no_longer_a_member(channel: str) -> Refused:
-    row = ErrorCode.NO_SUCH_CHANNEL
-    return Refused(row.value.code, row.wire_name, f"this account is no longer a member of {channel}")
-
-
-def _void_reference() -> Refused:
-    row = ErrorCode.NO_SUCH_MESSAGE
-    return Refused(row.value.code, row.wire_name, "the channel was restored; this seq may be another message now")
 
 
 def _ignore(answer: Answer) -> None:

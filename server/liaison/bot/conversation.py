@@ -6,10 +6,12 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-from liaison.bot.errors import BotError, Disconnected, MalformedFrame
+from liaison.bot.errors import BotError, Disconnected, MalformedFrame, refusal
 from liaison.bot.link import Socket, SocketClosed
 from liaison.bot.messages import Fields, pack, read_refusal, unpack
 from liaison.protocol.close_codes import CloseCode
+from liaison.protocol.errors import ErrorCode
+from liaison.protocol.limits import MAX_FRAME_BYTES
 
 _log = logging.getLogger(__name__)
 
@@ -32,13 +34,24 @@ class Conversation:
         self._ended = False
 
     def post(self, command: str, fields: Fields, on_answer: OnAnswer) -> None:
-        """Send a command. `on_answer` is called exactly once: with the reply, with Refused, or with Disconnected."""
+        """Send a command. `on_answer` is called exactly once: with the reply, with Refused, or with Disconnected.
+
+        What can't be a frame is refused here: the server would end the connection over it, and not come back to us.
+        """
         if self._ended:
             on_answer(Disconnected("the connection has ended"))
             return
         command_id = next(self._ids)
+        try:
+            frame = pack({"type": command, "id": command_id, **fields})
+        except (TypeError, ValueError, OverflowError) as error:
+            on_answer(refusal(ErrorCode.INVALID, f"this {command} has a field that can't be sent: {error}"))
+            return
+        if len(frame) > MAX_FRAME_BYTES:
+            on_answer(refusal(ErrorCode.FRAME_TOO_LARGE, f"this {command} takes more than {MAX_FRAME_BYTES} bytes"))
+            return
         self._asked[command_id] = on_answer
-        self._outgoing.append(pack({"type": command, "id": command_id, **fields}))
+        self._outgoing.append(frame)
         self._posted.set()
 
     async def ask(self, command: str, fields: Fields) -> Fields:

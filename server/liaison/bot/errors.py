@@ -72,5 +72,10 @@ class MalformedFrame(BotError):
     """The server sent something that can't be read as this protocol."""
 
 
+def refusal(code: ErrorCode, message: str) -> Refused:
+    """Give a refusal that this end decides on by itself; it has no reference, for no server knows of it."""
+    return Refused(code.value.code, code.wire_name, message, temporary=code.value.temporary)
+
+
 def _reference(ref: str) -> str:
     return f", reference {ref}" if ref else ""

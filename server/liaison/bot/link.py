@@ -22,6 +22,9 @@ _PASSING_STATUSES: Final = frozenset({408, 421, 425, 429})
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _log = logging.getLogger(__name__)
+# For websockets itself. At DEBUG it writes every header and frame, and so the token.
+_wire_log = logging.getLogger(f"{__name__}.wire")
+_wire_log.setLevel(logging.INFO)
 
 
 class SocketClosed(Exception):
@@ -91,6 +94,7 @@ def websocket_dial(url: str, token: str) -> Dial:
                 max_size=MAX_INCOMING_BYTES,
                 # The server compresses nothing: it encodes a message once for everybody.
                 compression=None,
+                logger=_wire_log,
             )
         except InvalidStatus as error:
             status = error.response.status_code

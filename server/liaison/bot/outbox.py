@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any, Final
@@ -53,12 +52,13 @@ class Outbox:
     def add(self, item: Item) -> None:
         self._lane(item.channel).waiting.append(item)
 
-    def take_ready(self) -> Iterator[Item]:
+    def take_ready(self) -> list[Item]:
         """Give the items that may be sent now, and count them as sent."""
-        for lane in self._lanes.values():
-            if lane.waiting and lane.waiting[0].stage is Stage.QUEUED:
-                lane.waiting[0].stage = Stage.SENT
-                yield lane.waiting[0]
+        heads = [lane.waiting[0] for lane in self._lanes.values() if lane.waiting]
+        ready = [item for item in heads if item.stage is Stage.QUEUED]
+        for item in ready:
+            item.stage = Stage.SENT
+        return ready
 
     def rewind(self) -> None:
         """The connection is gone: what was sent and not answered is to be sent again."""
