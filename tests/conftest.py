@@ -56,3 +56,9 @@ def browser_type_launch_args() -> dict[str, object]:
 def browser_context_args(browser_context_args: dict[str, object]) -> dict[str, object]:
     """Officials' browsers speak Korean; a test for English overrides this."""
     return {**browser_context_args, "locale": "ko-KR", "timezone_id": "Asia/Seoul"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("simulation")
+    group.addoption("--seeds", type=int, default=50, help="how many seeds the simulation runs (a release: 2000)")
+    group.addoption("--first-seed", type=int, default=0, help="the first of them")

@@ -192,7 +192,7 @@ class Pump:
     def _is_level(subscription: Subscription) -> bool:
         hub = subscription.hub
         assert hub is not None
-        return not subscription.needs_reset and subscription.cursor >= hub.head and subscription.is_writable
+        return not subscription.needs_reset and subscription.cursor == hub.head and subscription.is_writable
 
     def _go_live(self, subscription: Subscription) -> None:
         assert subscription.hub is not None
@@ -209,8 +209,10 @@ class Pump:
                 await self._writable.wait()
                 continue
             try:
-                await self._advance(subscription)
+                has_moved = await self._advance(subscription)
             except LogUnavailableError:
+                has_moved = False
+            if not has_moved and subscription.is_active and not self._is_level(subscription):
                 await asyncio.sleep(_RETRY_S)
             if not subscription.is_active:
                 continue
@@ -220,8 +222,8 @@ class Pump:
             else:
                 self._behind[subscription] = None
 
-    async def _advance(self, subscription: Subscription) -> None:
-        """Send a subscription its next page."""
+    async def _advance(self, subscription: Subscription) -> bool:
+        """Send a subscription its next page; say whether there was one."""
         hub = subscription.hub
         assert hub is not None
         if subscription.needs_reset:
@@ -237,8 +239,8 @@ class Pump:
             )
             # The right to read, or the epoch, may have gone while the log was read.
             if not subscription.is_active or subscription.needs_reset or page.epoch != epoch:
-                return
-            rows = self._fresh(page)
+                return subscription.needs_reset
+            rows = self._up_to(hub.head, page)
         if rows:
             rows = rows[:_PAGE_ENTRIES]
             subscription.send(joined_frames(rows, self.wire))
@@ -246,7 +248,9 @@ class Pump:
             self._observer.caught_up(len(rows))
             # Lets the connection write, so that a full socket is seen before the next page.
             await asyncio.sleep(0)
+        return bool(rows)
 
     @staticmethod
-    def _fresh(page: Page) -> list[EncodedEntry]:
-        return [EncodedEntry(entry, page.epoch) for entry in page.entries]
+    def _up_to(head: int, page: Page) -> list[EncodedEntry]:
+        """What the log has beyond the hub's head will come as a live message; sent here, it would come twice."""
+        return [EncodedEntry(entry, page.epoch) for entry in page.entries if entry.seq <= head]

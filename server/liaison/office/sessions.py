@@ -6,7 +6,6 @@ storage go through the session's inbox, one after the other; nothing a client do
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -70,7 +69,8 @@ class Session:
         self._office = office
         self._secret = secret
         self._pump: Pump | None = None
-        self._inbox: deque[Callable[[], Awaitable[None]]] = deque()
+        self._inbox: deque[frames.AnyCommand] = deque()
+        self._publishes_in_inbox = 0
         self._worker: asyncio.Task[None] | None = None
         self._publishes_in_flight = 0
         self._bucket = TokenBucket.full(
@@ -88,9 +88,10 @@ class Session:
 
     @property
     def account(self) -> Account:
-        """Whose session it is; only once connected."""
+        """Whose session it is, as the directory has them now; only once connected."""
         assert self.actor is not None
-        return self.actor.account
+        account = self.actor.account
+        return self._office.rights.accounts.get(account.user, account)
 
     @property
     def subscriptions(self) -> int:
@@ -130,7 +131,8 @@ class Session:
             self._refuse_flood(command.id, wait_ms)
             return
         self._refusals = 0
-        if is_connect or was is State.CONNECTING:
+        # A publish must not overtake one that came while `connect` was still under way.
+        if is_connect or was is State.CONNECTING or (self._publishes_in_inbox and isinstance(command, frames.Publish)):
             self._enqueue(command)
         else:
             self._dispatch(command)
@@ -185,14 +187,16 @@ class Session:
             return
         if len(self._inbox) >= _INBOX_PAUSE:
             self.connection.pause_reading()
-        self._inbox.append(lambda: self._carry_out(command))
+        self._inbox.append(command)
+        self._publishes_in_inbox += isinstance(command, frames.Publish)
         if self._worker is None or self._worker.done():
             self._worker = self._office.spawn(self._work(), f"session {self.id}")
 
     async def _work(self) -> None:
         while self._inbox:
-            work = self._inbox.popleft()
-            await work()
+            command = self._inbox.popleft()
+            self._publishes_in_inbox -= isinstance(command, frames.Publish)
+            await self._carry_out(command)
             if len(self._inbox) < _INBOX_PAUSE // 2:
                 self.connection.resume_reading()
 

@@ -1,0 +1,161 @@
+"""Holds a history against what is promised. (PROTOCOL.md §5, §6)
+
+C1 acknowledged ⊆ log · C2 keys unique, the ack's seq is the log's · C3 the log is 1..head · C4 each reader's view is
+one contiguous run of the log with equal bodies · C5 ack(m1) before send(m2) ⇒ seq1 < seq2, and a sender's messages keep
+their order unless one was refused · C6 nothing received that is not in the log · L1 after healing every reader is at
+the head and every outbox empty · P1 presence equals the truth · P2 nobody shown offline for an outage shorter than the
+grace · P3 presence versions contiguous, or a snapshot.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.simulation.history import Event
+
+# A node that crashes may have renewed its 9 s lease up to 3 s before, so its people can go offline 6 s after.
+SHORTEST_GRACE_S = 5.5
+# A put that was on its way when the diff was made.
+PRESENCE_LATENCY_S = 1.5
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """An entry of the final log."""
+
+    channel: str
+    seq: int
+    sender: str
+    key: str
+    text: str
+
+
+@dataclass
+class FinalState:
+    """What stands once the dust has settled: the log, and what each client thinks."""
+
+    rows: Sequence[LogRow]
+    cursors: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    outboxes: Mapping[str, int] = field(default_factory=dict)
+    online: frozenset[str] = frozenset()
+    shown_online: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+def violations(events: Sequence[Event], final: FinalState) -> list[str]:
+    """Give every broken promise, as `NAME what`; an empty list is a run without any."""
+    return [
+        *_check_log(final.rows),
+        *_check_acks(events, final.rows),
+        *_check_views(events, final.rows),
+        *_check_order(events, final.rows),
+        *_check_liveness(final),
+        *_check_presence(events, final),
+    ]
+
+
+def _check_log(rows: Sequence[LogRow]) -> Iterable[str]:
+    seqs: dict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        seqs[row.channel].append(row.seq)
+    for channel, found in seqs.items():
+        if found != list(range(1, len(found) + 1)):
+            yield f"C3 {channel} is not 1..{len(found)}"
+    # The text names the message, so a message stored twice shows even under two keys.
+    for (channel, sender, text), times in Counter((row.channel, row.sender, row.text) for row in rows).items():
+        if times > 1:
+            yield f"C2 {sender} is {times} times in {channel}: {text}"
+
+
+def _check_acks(events: Sequence[Event], rows: Sequence[LogRow]) -> Iterable[str]:
+    place = {(row.channel, row.sender, row.key): row for row in rows}
+    for event in events:
+        if event["kind"] == "ack":
+            row = place.get((event["channel"], event["client"], event["key"]))
+            if row is None:
+                yield f"C1 acknowledged and lost: {event['key']} of {event['client']}"
+            elif row.seq != event["seq"]:
+                yield f"C2 {event['key']} was acknowledged as {event['seq']} and is {row.seq}"
+
+
+def _check_views(events: Sequence[Event], rows: Sequence[LogRow]) -> Iterable[str]:
+    log = {(row.channel, row.seq): row for row in rows}
+    last: dict[tuple[str, str], int] = {}
+    for event in events:
+        if event["kind"] == "duplicate_recv":
+            yield f"C4 {event['client']} got {event['channel']} {event['seq']} twice"
+        if event["kind"] == "reset":
+            last.pop((event["client"], event["channel"]), None)
+        if event["kind"] != "recv":
+            continue
+        reader = event["client"], event["channel"]
+        row = log.get((event["channel"], event["seq"]))
+        if row is None or (row.sender, row.key) != (event["sender"], event["key"]):
+            yield f"C6 {event['client']} got what is not in the log: {event['channel']} {event['seq']}"
+        elif row.text != event["text"]:
+            yield f"C4 {event['client']} got another text at {event['channel']} {event['seq']}"
+        if reader in last and event["seq"] != last[reader] + 1:
+            yield f"C4 {event['client']} saw {event['channel']} {last[reader]} then {event['seq']}"
+        last[reader] = event["seq"]
+
+
+def _check_order(events: Sequence[Event], rows: Sequence[LogRow]) -> Iterable[str]:
+    place = {(row.channel, row.sender, row.key): row.seq for row in rows}
+    acknowledged: dict[str, int] = defaultdict(int)
+    floor: dict[tuple[str, str, str], int] = {}
+    refused = {(e["channel"], e["client"], e["key"]) for e in events if e["kind"] == "refused"}
+    sent_last: dict[tuple[str, str], int] = {}
+    for event in events:
+        if event["kind"] == "send":
+            name = event["channel"], event["client"], event["key"]
+            floor[name] = acknowledged[event["channel"]]
+            seq = place.get(name)
+            if seq is None or name in refused:
+                continue
+            if seq <= floor[name]:
+                yield f"C5 {event['key']} was sent after {floor[name]} was acknowledged and is {seq}"
+            sender = event["channel"], event["client"]
+            if seq <= sent_last.get(sender, 0):
+                yield f"C5 {event['client']} sent {event['key']} later, and it stands earlier in {event['channel']}"
+            sent_last[sender] = max(seq, sent_last.get(sender, 0))
+        elif event["kind"] == "ack":
+            acknowledged[event["channel"]] = max(acknowledged[event["channel"]], event["seq"])
+
+
+def _check_liveness(final: FinalState) -> Iterable[str]:
+    heads: dict[str, int] = defaultdict(int)
+    for row in final.rows:
+        heads[row.channel] = max(heads[row.channel], row.seq)
+    for client, cursors in final.cursors.items():
+        for channel, cursor in cursors.items():
+            if cursor != heads[channel]:
+                yield f"L1 {client} is at {cursor} of {heads[channel]} in {channel}"
+    for client, waiting in final.outboxes.items():
+        if waiting:
+            yield f"L1 {client} still has {waiting} to send"
+
+
+def _check_presence(events: Sequence[Event], final: FinalState) -> Iterable[str]:
+    for viewer, shown in final.shown_online.items():
+        if shown != final.online:
+            yield f"P1 {viewer} sees {sorted(shown ^ final.online)} wrongly"
+    down_since: dict[str, float] = {}
+    up_since: dict[str, float] = {}
+    for event in events:
+        match event["kind"]:
+            case "link_up":
+                down_since.pop(event["client"], None)
+                up_since[event["client"]] = event["at"]
+            case "link_down":
+                up_since.pop(event["client"], None)
+                down_since.setdefault(event["client"], event["at"])
+            case "presence" if event["gap"]:
+                yield f"P3 {event['client']} got a diff from {event['from']} at version {event['at_version']}"
+            case "presence":
+                for user in event["left"]:
+                    up, down = up_since.get(user), down_since.get(user)
+                    if up is not None and event["at"] - up > PRESENCE_LATENCY_S:
+                        yield f"P2 {user} was shown offline while connected, {event['at'] - up:.1f} s long"
+                    elif down is not None and event["at"] - down < SHORTEST_GRACE_S:
+                        yield f"P2 {user} was shown offline {event['at'] - down:.1f} s after the link broke"
+            case _:
+                pass

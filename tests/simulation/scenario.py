@@ -1,0 +1,257 @@
+"""One run: clients that write, a nemesis that breaks things, healing, and what the checker says of it."""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from liaison.adapters.memory_presence import MemoryPresence
+from liaison.adapters.sql_directory import SqlDirectory
+from liaison.adapters.sql_engine import memory_database
+from liaison.adapters.sql_log import SqlLog, SqlReadPositions
+from liaison.core.entries import Draft
+from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
+from liaison.core.rights import Account, Channel, Credential, CredentialKind, Role, digest_of
+from liaison.office.sessions import Peer, Session
+from liaison.ports.directory import Secrets
+from liaison.ports.log import Log
+from liaison.protocol.codec import WireFormat
+from liaison.protocol.errors import LiaisonError
+from tests import virtual_time
+from tests.simulation.checker import FinalState, LogRow, violations
+from tests.simulation.clients import Client
+from tests.simulation.cluster import LossyBus, Node, Storage, Weather
+from tests.simulation.history import History
+from tests.simulation.links import Link
+
+CHANNELS = ("joint/general", "joint/weather", "south/desk")
+FAULTS = (
+    "node crash",
+    "link reset",
+    "half-open link",
+    "stalled link",
+    "reset storm",
+    "bus outage",
+    "hint loss",
+    "log stall",
+    "log full",
+    "somebody away",
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How large and how long. `wrap_log` and `soften` are for mutants: what is put wrong on purpose."""
+
+    nodes: int = 2
+    people_a_side: int = 3
+    fault_every_s: float = 1.2
+    storm_s: float = 45.0
+    heal_s: float = 20.0
+    messages_per_s: float = 1.5
+    wrap_log: Callable[[Log], Log] = lambda log: log
+
+
+@dataclass
+class Outcome:
+    """What a run came to."""
+
+    violations: list[str]
+    history: History
+    acknowledged: int
+    faults: Counter[str] = field(default_factory=Counter)
+    hit_in_flight: int = 0
+
+
+def simulate(seed: int, plan: Plan | None = None) -> Outcome:
+    """Run one seed under virtual time."""
+
+    async def scenario(world: virtual_time.World) -> Outcome:
+        return await _Run(world, plan or Plan()).run()
+
+    return virtual_time.run(seed, scenario, limit_s=600)
+
+
+class _Run:
+    def __init__(self, world: virtual_time.World, plan: Plan) -> None:
+        self._world, self._plan, self._rng = world, plan, world.random
+        self._loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self._weather = Weather(on_refused=self._note_refused)
+        self._bus = LossyBus(self._weather, self._rng)
+        self._history = History()
+        self._faults: Counter[str] = Counter()
+        self._hit = 0
+        self._nodes: list[Node] = []
+        self._links: dict[Node, list[Link]] = {}
+        self._clients: list[Client] = []
+        self._born = 0
+
+    async def run(self) -> Outcome:
+        # The journal tells what the history tells, and costs more than the run.
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+        database = memory_database(self._world.run_blocking)
+        directory = SqlDirectory(database, self._world.clock)
+        log = SqlLog(database)
+        storage = Storage(
+            log=self._plan.wrap_log(log),
+            reads=SqlReadPositions(database),
+            directory=directory,
+            presence=MemoryPresence(self._world.clock, epoch="simulated"),
+        )
+        await self._found_office(directory)
+        for _ in range(self._plan.nodes):
+            await self._new_node(storage)
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(client.run(self._dial)) for client in self._clients]
+            writing = [tasks.create_task(self._write(client)) for client in self._clients]
+            await self._storm(storage)
+            for task in writing:
+                task.cancel()
+            await self._heal(storage)
+            final = await self._final_state(storage.log)
+            for task in running:
+                task.cancel()
+        for node in self._nodes:
+            await node.stop()
+        await database.close()
+        broken = violations(self._history.events, final)
+        broken += [complaint for client in self._clients for complaint in client.complaints]
+        acknowledged = sum(event["kind"] == "ack" for event in self._history.events)
+        return Outcome(broken, self._history, acknowledged, self._faults, self._hit)
+
+    def _note_refused(self, channel: ChannelId, drafts: Sequence[Draft]) -> None:
+        for draft in drafts:
+            self._history.note(self._loop.time(), "refused", client=draft.sender, channel=channel, key=draft.key)
+
+    async def _found_office(self, directory: SqlDirectory) -> None:
+        for side in ("north", "south"):
+            for number in range(1, self._plan.people_a_side + 1):
+                user = UserId(f"{side}-{number}")
+                account = Account(user, user, DelegationId(side), Role.OFFICIAL)
+                await directory.add_account(account, Secrets("", ""), actor="simulation")
+        for name in CHANNELS:
+            await directory.add_channel(Channel(ChannelId(name), name, name), {}, actor="simulation")
+        rights = await directory.load()
+        for user in sorted(rights.accounts):
+            secret = "lsn_" + f"{user:_<43}"
+            credential = Credential(
+                digest_of(secret), user, CredentialKind.TOKEN, "simulation", Millis(0), Millis(10**14)
+            )
+            await directory.add_credential(credential, actor="simulation")
+            seed = self._rng.randrange(2**32)
+            mine = [str(channel) for channel in rights.channels_of(user)]
+            self._clients.append(Client(user, secret, mine, random.Random(seed), self._history))
+
+    async def _new_node(self, storage: Storage) -> Node:
+        self._born += 1
+        clock, seed = self._world.clock, self._rng.randrange(2**32)
+        node = Node(f"node-{self._born}", storage, self._bus, self._weather, clock, seed)
+        await node.start()
+        self._nodes.append(node)
+        self._links[node] = []
+        return node
+
+    def _dial(self, link: Link, _secret: str) -> Session | None:
+        up = [node for node in self._nodes if node.is_up]
+        if not up:
+            return None
+        node = self._rng.choice(up)
+        try:
+            session = node.office.open_session(link, WireFormat.MSGPACK, "", Peer("loopback", "simulation"))
+        except LiaisonError:
+            return None
+        self._links[node].append(link)
+        return session
+
+    async def _write(self, client: Client) -> None:
+        while True:
+            await asyncio.sleep(self._rng.expovariate(self._plan.messages_per_s))
+            client.say(self._rng.choice(list(client.cursors)))
+
+    # --- the nemesis ----------------------------------------------------------------------------------------------
+
+    async def _storm(self, storage: Storage) -> None:
+        until = self._loop.time() + self._plan.storm_s
+        while self._loop.time() < until:
+            await asyncio.sleep(self._rng.expovariate(1 / self._plan.fault_every_s))
+            fault = self._rng.choice(FAULTS)
+            self._faults[fault] += 1
+            self._hit += self._weather.in_flight > 0
+            self._history.note(self._loop.time(), "fault", client="", fault=fault)
+            await self._inflict(fault, storage)
+
+    async def _inflict(self, fault: str, storage: Storage) -> None:
+        rng, weather = self._rng, self._weather
+        links = [link for node in self._nodes for link in self._links[node] if link.is_open]
+        match fault:
+            case "node crash":
+                await self._crash(rng.choice(self._nodes), storage)
+            case "link reset" if links:
+                rng.choice(links).break_off(None, "broken")
+            case "half-open link" if links:
+                rng.choice(links).go_half_open()
+            case "stalled link" if links:
+                rng.choice(links).stall(rng.uniform(0.5, 2.5))
+            case "reset storm":
+                for link in links:
+                    link.break_off(None, "broken")
+            case "bus outage" if not weather.bus_is_down:
+                self._bus.go_down()
+                self._loop.call_later(rng.uniform(0.3, 5), self._bus.come_back)
+            case "hint loss":
+                weather.p_hint_lost = rng.choice([0, 0.1, 0.5, 0.9])
+                weather.p_hint_twice = rng.choice([0, 0.1, 0.3])
+            case "log stall":
+                weather.log_stalled_until = self._loop.time() + rng.uniform(0, 1.5)
+            case "log full":
+                weather.log_full = True
+                self._loop.call_later(rng.uniform(0.1, 1), setattr, weather, "log_full", False)
+            case "somebody away":
+                rng.choice(self._clients).away_until = self._loop.time() + rng.uniform(1, 20)
+            case _:
+                pass
+
+    async def _crash(self, node: Node, storage: Storage) -> None:
+        node.is_up = False
+        for link in self._links.pop(node):
+            link.vanish()
+        self._nodes.remove(node)
+        await node.stop()
+        await asyncio.sleep(self._rng.uniform(0.1, 2))
+        await self._new_node(storage)
+
+    async def _heal(self, storage: Storage) -> None:
+        weather = self._weather
+        if weather.bus_is_down:
+            self._bus.come_back()
+        # Half of all hints stay lost, so that convergence can't lean on them.
+        weather.p_append_fails, weather.p_hint_lost, weather.log_full = 0.0, 0.5, False
+        for client in self._clients:
+            client.away_until = 0.0
+        await asyncio.sleep(self._plan.heal_s)
+
+    # --- the end --------------------------------------------------------------------------------------------------
+
+    async def _final_state(self, log: Log) -> FinalState:
+        rows: list[LogRow] = []
+        for channel in sorted({channel for client in self._clients for channel in client.cursors}):
+            after = 0
+            while page := (await log.read(ChannelId(channel), after=after, limit=200, max_bytes=1 << 20)).entries:
+                for entry in page:
+                    draft = entry.draft
+                    rows.append(LogRow(channel, entry.seq, draft.sender, draft.key, draft.text))
+                after = page[-1].seq
+        return FinalState(
+            rows=rows,
+            cursors={client.user: dict(client.cursors) for client in self._clients},
+            outboxes={client.user: sum(map(len, client.outbox.values())) for client in self._clients},
+            online=frozenset(client.user for client in self._clients if client.is_connected),
+            shown_online={
+                client.user: frozenset(user for user, state in (client.presence or {}).items() if state == "online")
+                for client in self._clients
+            },
+        )

@@ -1,0 +1,50 @@
+"""The office under faults, in virtual time; `--seeds N` runs more, `--first-seed N` elsewhere."""
+
+from collections import Counter
+
+import pytest
+
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.scenario import FAULTS, simulate
+
+SEEDS_FOR_A_MUTANT = 25
+
+
+# A second a seed where nothing else runs; a release runs 2,000 of them.
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_no_promise_is_broken_under_any_seed(request: pytest.FixtureRequest) -> None:
+    first, count = request.config.getoption("--first-seed"), request.config.getoption("--seeds")
+    faults: Counter[str] = Counter()
+    acknowledged = hit_in_flight = 0
+    for seed in range(first, first + count):
+        outcome = simulate(seed)
+        assert outcome.violations == [], f"seed {seed}: {outcome.violations[:5]}"
+        faults += outcome.faults
+        acknowledged += outcome.acknowledged
+        hit_in_flight += outcome.hit_in_flight
+    print(
+        f"{count} seeds, {acknowledged} acknowledged, {faults.total()} faults, {hit_in_flight} with an append in flight"
+    )
+    assert set(faults) == set(FAULTS)
+    assert hit_in_flight > 0
+
+
+def test_the_same_seed_gives_the_same_history_to_the_byte() -> None:
+    assert simulate(7).history.lines() == simulate(7).history.lines()
+
+
+def test_different_seeds_give_different_histories() -> None:
+    assert simulate(7).history.digest() != simulate(8).history.digest()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("promise", MUTANTS)
+def test_the_checker_catches_a_mistake_made_on_purpose(promise: str) -> None:
+    for seed in range(SEEDS_FOR_A_MUTANT):
+        with MUTANTS[promise]() as plan:
+            broken = {violation.split()[0] for violation in simulate(seed, plan).violations}
+        if promise in broken:
+            return
+    pytest.fail(f"{SEEDS_FOR_A_MUTANT} seeds, and {promise} was never broken")
