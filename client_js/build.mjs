@@ -20,11 +20,13 @@ import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync, constants as zlib } from "node:zlib";
 import { build } from "esbuild";
 
-/** JavaScript and CSS of the chat page, lazily loaded parts included, after brotli. */
+/** JavaScript and CSS of the chat page in one language, everything else that it loads lazily included, after brotli. */
 const CHAT_BUDGET_BYTES = 35 * 1024;
 /** Where the server serves OUTDIR. */
 const BASE = "/static/";
 const ASSETS_MARK = "<!-- assets -->";
+/** Of these a page loads one. */
+const LANGUAGE = /^src\/shared\/messages_\w+\.js$/;
 
 const ROOT = path.dirname(fileURLToPath(import.meta.url));
 
@@ -86,11 +88,12 @@ class Output {
 }
 
 /**
- * @param {Page[]} pages
+ * Each page by itself: what two pages have in common would become a file of its own, and small files compress worse.
+ * @param {Page} page
  * @param {string} outDirectory
  * @param {boolean} sourcemap
  */
-async function bundle(pages, outDirectory, sourcemap) {
+async function bundle(page, outDirectory, sourcemap) {
   const result = await build({
     absWorkingDir: ROOT,
     assetNames: "[name]-[hash]",
@@ -99,7 +102,7 @@ async function bundle(pages, outDirectory, sourcemap) {
     chunkNames: "chunk-[hash]",
     define: { "process.env.NODE_ENV": '"production"' },
     entryNames: "[name]-[hash]",
-    entryPoints: Object.fromEntries(pages.map((page) => [page.name, page.entry])),
+    entryPoints: { [page.name]: page.entry },
     format: "esm",
     jsx: "automatic",
     jsxImportSource: "preact",
@@ -148,13 +151,17 @@ function assetsOf(metafile, page) {
   const [script, output] = entry;
   const style = output.cssBundle;
   const everything = reachable(metafile, script, { lazy: true });
+  const isLanguage = (/** @type {string} */ file) => LANGUAGE.test(metafile.outputs[file]?.entryPoint ?? "");
   return {
     script: path.basename(script),
     style: style === undefined ? undefined : path.basename(style),
     preloads: reachable(metafile, script, { lazy: false })
       .slice(1)
       .map((file) => path.basename(file)),
-    weighed: [...everything, ...(style === undefined ? [] : [style])].map((file) => path.basename(file)),
+    weighed: [...everything.filter((file) => !isLanguage(file)), ...(style === undefined ? [] : [style])].map((file) =>
+      path.basename(file),
+    ),
+    languages: everything.filter(isLanguage).map((file) => path.basename(file)),
   };
 }
 
@@ -196,11 +203,11 @@ function addBeside(template, name, output) {
 
 /**
  * The licences of what was bundled: theirs ask for it, and minified files carry none.
- * @param {import("esbuild").Metafile} metafile
+ * @param {Iterable<string>} inputs paths of all files
  */
-function licences(metafile) {
+function licences(inputs) {
   const packages = new Set();
-  for (const input of Object.keys(metafile.inputs)) {
+  for (const input of inputs) {
     const match = /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input);
     if (match) packages.add(match[1]);
   }
@@ -224,25 +231,30 @@ async function main(outDirectory, sourcemap) {
   const pages = PAGES.filter((page) => existsSync(path.join(ROOT, page.entry)));
   if (pages.length === 0)
     throw new BuildFailure(`none of ${PAGES.map((page) => page.entry).join(", ")} exists: nothing to build`);
-  const { files, metafile } = await bundle(pages, outDirectory, sourcemap);
   const output = new Output(outDirectory);
-  for (const file of files) {
-    if (file.path.endsWith(".map")) writeFileSync(file.path, file.contents);
-    else output.add(path.basename(file.path), file.contents, { immutable: true });
-  }
   /** @type {Record<string, {script: string, style: string | undefined, brotli_bytes: number}>} */
   const described = {};
   /** @type {string[]} */
   const tooHeavy = [];
+  /** @type {Set<string>} */
+  const inputs = new Set();
   for (const page of pages) {
+    const { files, metafile } = await bundle(page, outDirectory, sourcemap);
+    for (const file of files) {
+      if (file.path.endsWith(".map")) writeFileSync(file.path, file.contents);
+      else output.add(path.basename(file.path), file.contents, { immutable: true });
+    }
+    for (const input of Object.keys(metafile.inputs)) inputs.add(input);
     const assets = assetsOf(metafile, page);
     output.add(page.html, fillTemplate(page, assets, output), { immutable: false });
-    const brotliBytes = assets.weighed.reduce((sum, name) => sum + (output.files.get(name)?.brotli_bytes ?? 0), 0);
+    const weight = (/** @type {string} */ name) => output.files.get(name)?.brotli_bytes ?? 0;
+    const language = Math.max(0, ...assets.languages.map(weight));
+    const brotliBytes = assets.weighed.reduce((sum, name) => sum + weight(name), language);
     described[page.html] = { script: assets.script, style: assets.style, brotli_bytes: brotliBytes };
     if (brotliBytes > page.budgetBytes)
       tooHeavy.push(`${page.name} weighs${kilobytes(brotliBytes)}; its budget is${kilobytes(page.budgetBytes)}`);
   }
-  output.add("licenses.txt", licences(metafile), { immutable: false });
+  output.add("licenses.txt", licences(inputs), { immutable: false });
   const manifest = { base: BASE, pages: described, files: Object.fromEntries(output.files) };
   writeFileSync(path.join(outDirectory, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
 

@@ -39,8 +39,8 @@ function Warning({ desk, channel }) {
 
 /** @param {Desk} desk @param {Channel} channel @param {boolean} across */
 function warningText(desk, channel, across) {
-  if (channel.kind === "direct") return t(across ? "composer_direct_across" : "composer_direct");
   if (across) return t("composer_joint");
+  if (channel.kind === "direct") return t("composer_direct");
   const side = desk.live.side(delegationOf(channel.channel));
   return t("composer_private", { side: side ? titled(side.title) : delegationOf(channel.channel) });
 }

@@ -3,16 +3,13 @@
  *
  * A frame is a map with a string `type`. What else it holds is checked in `frames.js`.
  */
-import { Decoder, Encoder } from "@msgpack/msgpack";
+import { decode, encode } from "./msgpack.js";
 
 /** @typedef {"msgpack" | "json"} WireFormat */
 /** @typedef {Readonly<Record<string, unknown>> & {readonly type: string}} Frame */
 
 /** @type {Readonly<Record<WireFormat, string>>} */
 export const SUBPROTOCOLS = { msgpack: "liaison.v1.msgpack", json: "liaison.v1.json" };
-
-const encoder = new Encoder({ ignoreUndefined: true });
-const decoder = new Decoder();
 
 /** The bytes are no frame. */
 export class WireError extends Error {
@@ -39,7 +36,7 @@ export function wireName(name) {
  */
 export function encodeCommand(command, format) {
   const fields = Object.fromEntries(Object.entries(command).map(([name, value]) => [wireName(name), value]));
-  return format === "json" ? JSON.stringify(fields) : encoder.encode(fields);
+  return format === "json" ? JSON.stringify(fields) : encode(fields);
 }
 
 /**
@@ -69,7 +66,7 @@ function decodeJson(data) {
 function decodeMsgpack(data) {
   if (!(data instanceof ArrayBuffer || ArrayBuffer.isView(data))) throw new WireError("text on a msgpack line");
   try {
-    return decoder.decode(data);
+    return decode(data);
   } catch (error) {
     throw new WireError("not msgpack", error);
   }

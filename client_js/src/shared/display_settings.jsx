@@ -1,19 +1,22 @@
 /** Language and appearance: on every screen, also before signing in. */
 
-import { CATALOGUES, locale, setLocale, t } from "./i18n.js";
+import { locale, setLocale, t } from "./i18n.js";
 import { setTheme, THEMES, theme } from "./theme.js";
 
 /** @typedef {import('./i18n.js').Locale} Locale */
 
-/** @type {readonly Locale[]} */
-const LOCALES = ["ko", "en"];
+/** Each language in its own words. @type {readonly [Locale, string][]} */
+const LANGUAGES = [
+  ["ko", "한국어"],
+  ["en", "English"],
+];
 
 export function DisplaySettings() {
   return (
     <div class="display-settings">
       <fieldset class="segments">
         <legend class="visually-hidden">{t("language_switch")}</legend>
-        {LOCALES.map((name) => (
+        {LANGUAGES.map(([name, language]) => (
           <button
             key={name}
             type="button"
@@ -21,7 +24,7 @@ export function DisplaySettings() {
             aria-pressed={locale.value === name}
             onClick={() => setLocale(name)}
           >
-            {CATALOGUES[name].language}
+            {language}
           </button>
         ))}
       </fieldset>

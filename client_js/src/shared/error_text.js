@@ -11,11 +11,20 @@ const ALIKE = new Map([
   ["unknown_command", "reload"],
   ["already_connected", "reload"],
   ["invalid", "reload"],
+  ["conflict", "reload"],
   ["unreadable_reply", "reload"],
   ["frame_too_large", "too_large"],
   ["not_connected", "unauthenticated"],
+  ["authentication_timeout", "timeout"],
   ["busy", "rate_limited"],
+  ["flooding", "rate_limited"],
   ["draining", "unavailable"],
+  ["unknown_outcome", "unavailable"],
+  ["not_author", "forbidden"],
+  ["no_such_channel", "gone"],
+  ["no_such_message", "gone"],
+  ["no_such_user", "gone"],
+  ["reference_lost", "gone"],
 ]);
 
 /** The catalogue's key of an error. @param {string} name */

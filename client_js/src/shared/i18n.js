@@ -2,15 +2,24 @@
 
 import { signal } from "@preact/signals";
 
-import { en } from "./messages_en.js";
-import { ko } from "./messages_ko.js";
 import { recall, remember } from "./preferences.js";
 
 /** @typedef {import('./clocks.js').Locale} Locale */
 /** @typedef {{ ko: string, en: string }} Title   A name in both languages, as the server sends it. */
 
-/** @type {Record<Locale, Record<string, string>>} */
-export const CATALOGUES = { ko: { ...ko }, en: { ...en } };
+/** The texts that have been loaded. @type {Record<Locale, Record<string, string>>} */
+export const CATALOGUES = { ko: {}, en: {} };
+
+/** Each language is a file of its own: hardly anybody needs both. @type {Record<Locale, () => Promise<Readonly<Record<string, string>>>>} */
+const LOADERS = {
+  ko: async () => (await import("./messages_ko.js")).ko,
+  en: async () => (await import("./messages_en.js")).en,
+};
+
+/** Have a language's texts at hand. @param {Locale} name */
+export async function loadTexts(name) {
+  Object.assign(CATALOGUES[name], await LOADERS[name]());
+}
 
 /**
  * Add the texts that only one page needs, before it is drawn.
@@ -30,8 +39,9 @@ export function chooseLocale(remembered, browsers) {
 /** @type {import('@preact/signals').Signal<Locale>} */
 export const locale = signal(chooseLocale(recall("locale"), globalThis.navigator?.language ?? "en"));
 
-/** @param {Locale} next */
-export function setLocale(next) {
+/** Switch, without a reload; rejects where the texts can't be had now, and then nothing changes. @param {Locale} next */
+export async function setLocale(next) {
+  await loadTexts(next);
   locale.value = next;
   remember("locale", next);
 }

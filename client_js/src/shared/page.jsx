@@ -4,7 +4,7 @@ import { effect, signal } from "@preact/signals";
 import { render } from "preact";
 
 import { isSignedIn, logout } from "./account.js";
-import { locale, t } from "./i18n.js";
+import { loadTexts, locale, t } from "./i18n.js";
 import { Live, openClient } from "./live.js";
 import { LoginForm } from "./login_form.jsx";
 import { forgetAll } from "./preferences.js";
@@ -25,7 +25,7 @@ const EXPECTED_ENDS = new Set(["signed_out", "unauthenticated", "not_connected"]
  * @param {string} titleKey
  * @param {(props: { live: Live, signOut: () => void }) => import('preact').ComponentChild} Page
  */
-export function startPage(titleKey, Page) {
+export async function startPage(titleKey, Page) {
   /** @type {import('@preact/signals').Signal<Stage>} */
   const stage = signal({ name: "loading" });
 
@@ -62,14 +62,14 @@ export function startPage(titleKey, Page) {
   }
 
   applyTheme();
+  const signedIn = isSignedIn();
+  await loadTexts(locale.value);
   effect(() => {
     document.documentElement.lang = locale.value;
     document.title = t(titleKey);
   });
   render(<App />, /** @type {HTMLElement} */ (document.getElementById("page")));
   // Without the server one still opens what this device knows; the client goes on trying.
-  isSignedIn().then((answer) => {
-    if (answer === "no") stage.value = { name: "signed_out", reason: undefined };
-    else signIn();
-  });
+  if ((await signedIn) === "no") stage.value = { name: "signed_out", reason: undefined };
+  else await signIn();
 }

@@ -5,8 +5,10 @@ import { test } from "node:test";
 import { en as opsEn } from "../../src/ops/messages_en.js";
 import { ko as opsKo } from "../../src/ops/messages_ko.js";
 import { errorKey } from "../../src/shared/error_text.js";
-import { addTexts, CATALOGUES, chooseLocale, fill } from "../../src/shared/i18n.js";
+import { addTexts, CATALOGUES, chooseLocale, fill, loadTexts } from "../../src/shared/i18n.js";
 
+await loadTexts("ko");
+await loadTexts("en");
 addTexts({ ko: opsKo, en: opsEn });
 const { ko, en } = CATALOGUES;
 const SOURCES = new URL("../../src/", import.meta.url);
