@@ -1,6 +1,8 @@
 import asyncio
 import http
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from liaison.protocol import frames
 from liaison.protocol.close_codes import CloseCode
 from liaison.protocol.errors import ErrorCode
 from liaison.protocol.names import WEBSOCKET_PATH
-from tests.bot.peer import GENERAL, TOKEN, RecordedTime, channel_info, connected, listening, message
+from tests.bot.peer import GENERAL, TOKEN, Peer, RecordedTime, channel_info, connected, listening, message
 
 
 async def texts(feed: Any, count: int) -> list[str]:
@@ -214,6 +216,43 @@ async def test_closing_ends_what_waits() -> None:
 def test_address_that_is_none_or_holds_a_secret_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="address"):
         Client(url, TOKEN)
+
+
+async def test_line_that_went_silent_is_noticed_and_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("liaison.bot.link.PING_INTERVAL_MS", 20)
+    monkeypatch.setattr("liaison.bot.link.PONG_TIMEOUT_MS", 20)
+    async with listening() as peer, silenceable(peer) as (url, silence):
+        serving = asyncio.ensure_future(peer.welcome())
+        async with Client(url, TOKEN, time=RecordedTime()):
+            await serving
+            silence.set()
+            await peer.welcome()
+
+
+@asynccontextmanager
+async def silenceable(peer: Peer) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """A relay to the peer whose first line can be made to carry nothing more, as a dead network does."""
+    silence = asyncio.Event()
+    host, port = peer.url.removeprefix("ws://").split(":")
+    lines = 0
+
+    async def carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter, line: int) -> None:
+        while data := await source.read(65536):
+            if line == 1 and silence.is_set():
+                continue
+            sink.write(data)
+        sink.close()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal lines
+        lines += 1
+        from_peer, to_peer = await asyncio.open_connection(host, int(port))
+        with suppress(ConnectionError):
+            await asyncio.gather(carry(reader, to_peer, lines), carry(from_peer, writer, lines))
+
+    server = await asyncio.start_server(relay, "127.0.0.1", 0)
+    async with server:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", silence
 
 
 # Publishing
@@ -456,9 +495,8 @@ async def test_types_of_push_that_are_not_known_are_left_to_handlers() -> None:
         client.on_push("notice", seen.append)
         feed = client.follow(GENERAL)
         await talk.subscribed()
-        from_the_future = frames.Notice("info", "news", frames.Title("새", "new"))
         await talk.connection.send(b"\x82\xa4type\xa9telepathy\xa1x\x01")
-        await talk.send(from_the_future)
+        await talk.send(frames.Notice("info", "news", frames.Title("새", "new")))
         await talk.send(message(1))
         assert await texts(feed, 1) == ["m1"]
         assert [frame["text"]["en"] for frame in seen] == ["new"]

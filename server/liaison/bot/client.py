@@ -53,6 +53,9 @@ CONNECT_TIMEOUT_S: Final = 10.0
 PROVEN_AFTER_S: Final = 10.0
 # Temporary refusals that don't say when to try again.
 RETRY_S: Final = 1.0
+# A rate limit refills while we rest. Coming back for its very first token would get us refused after every message;
+# after a quarter of a second a run of them passes.
+LEAST_REST_S: Final = 0.25
 # `internal` is called temporary, but a bug in the server may well meet the same message each time.
 MAX_INTERNAL_ERRORS: Final = 5
 
@@ -500,7 +503,7 @@ class Client:
         self._retries.create_task(later)
 
     def _retry_delay_s(self, refused: Refused) -> float:
-        least_s = RETRY_S if refused.retry_after_ms is None else refused.retry_after_ms / 1000
+        least_s = RETRY_S if refused.retry_after_ms is None else max(LEAST_REST_S, refused.retry_after_ms / 1000)
         # Up to a quarter more, so that those who were refused together don't come back together.
         return least_s * self._random.uniform(1, 1.25)
 
