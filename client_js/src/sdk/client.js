@@ -54,7 +54,6 @@ import { Watch } from "./watch.js";
  * @property {string} outbox channel
  * @property {Readonly<Presence>} presence
  * @property {{before: Readonly<Presence>, diff: import("./frames.js").PresenceDiff}} presence_change
- * @property {{before: Readonly<Presence>, diff: import("./presence.js").PresenceDiff}} presence_change
  * @property {Readonly<Sessions>} sessions
  * @property {string} typing channel
  * @property {string} read channel
@@ -353,7 +352,7 @@ export class LiaisonClient {
 
   async refreshChannels() {
     const { channels } = await this.#ask("channels", {}, replies.channels);
-    this.#channels = new Map(channels.map((info) => [info.channel, withUnread(info)]));
+    this.#setChannels(channels);
     for (const channel of this.#channels.keys()) this.#events.emit("channel", { event: "changed", channel });
   }
 
@@ -412,7 +411,7 @@ export class LiaisonClient {
       delegations: new Map(reply.delegations.map((info) => [info.id, info])),
     };
     this.#people = new Map(reply.people.map((person) => [person.user, person]));
-    this.#channels = new Map(reply.channels.map((info) => [info.channel, withUnread(info)]));
+    this.#setChannels(reply.channels);
     this.#serverAheadMs = reply.serverTimeMs - this.#env.now();
     this.#outgoing.belongTo(user);
     this.#remember({ me: this.#me, office: this.#office, people: this.#people, channels: this.#channels });
@@ -460,7 +459,7 @@ export class LiaisonClient {
       case "presence_snapshot":
         return this.#presence.onSnapshot(pushes.presence_snapshot(frame, "presence_snapshot"));
       case "presence_diff":
-        return this.#onPresenceDiff(pushes.presence_diff(frame, "presence_diff"));
+        return this.#presence.onDiff(pushes.presence_diff(frame, "presence_diff"));
       case "sessions_diff":
         return this.#sessions.onDiff(pushes.sessions_diff(frame, "sessions_diff"));
       case "typing":
@@ -492,15 +491,6 @@ export class LiaisonClient {
     this.#feeds.onReset(place);
   }
 
-  /** @param {import("./presence.js").PresenceDiff} diff */
-  #onPresenceDiff(diff) {
-    const before = this.presence;
-    this.#presence.onDiff(diff);
-    // One that waits for its snapshot, or came twice, changed nothing yet.
-    const isApplied = this.presence !== before && this.presence.version === diff.version;
-    if (isApplied) this.#events.emit("presence_change", { before, diff });
-  }
-
   /** @param {string} channel @param {number} epoch */
   #onEpoch(channel, epoch) {
     this.#readMarks.forget(channel);
@@ -525,7 +515,7 @@ export class LiaisonClient {
       this.#channels = rest;
       this.unsubscribe(channel);
     } else if (info) {
-      this.#channels = new Map(this.#channels).set(channel, withUnread(info));
+      this.#channels = new Map(this.#channels).set(channel, this.#withOwnMark(info));
       this.#feeds.revive(channel);
     }
     this.#events.emit("channel", { event, channel });
@@ -549,9 +539,23 @@ export class LiaisonClient {
     this.#events.emit("timeline", channel);
   }
 
+  /** @param {readonly ChannelInfo[]} infos */
+  #setChannels(infos) {
+    const before = this.#channels;
+    for (const { channel, epoch } of infos) {
+      if ((before.get(channel)?.epoch ?? epoch) !== epoch) this.#readMarks.forget(channel);
+    }
+    this.#channels = new Map(infos.map((info) => [info.channel, this.#withOwnMark(info)]));
+  }
+
+  /** What was read without a line counts, though the server has not heard of it. @param {ChannelInfo} info */
+  #withOwnMark(info) {
+    return withUnread({ ...info, readSeq: Math.max(info.readSeq, this.#readMarks.untold(info.channel)) });
+  }
+
   /** @param {ChannelInfo} info @returns {Channel} */
   #addChannel(info) {
-    const added = withUnread(info);
+    const added = this.#withOwnMark(info);
     const event = this.#channels.has(info.channel) ? "changed" : "added";
     this.#channels = new Map(this.#channels).set(info.channel, added);
     this.#events.emit("channel", { event, channel: info.channel });

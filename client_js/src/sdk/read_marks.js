@@ -47,9 +47,14 @@ export class ReadMarks {
 
   /** Tell the server that one has read up to a seq; while the line is down, once it is back. @param {string} channel @param {number} seq */
   tell(channel, seq) {
-    if ((this.#untold.get(channel) ?? 0) >= seq) return;
+    if (this.untold(channel) >= seq) return;
     this.#untold.set(channel, seq);
     this.#tellNow(channel);
+  }
+
+  /** What the server has not confirmed, 0 for nothing. @param {string} channel */
+  untold(channel) {
+    return this.#untold.get(channel) ?? 0;
   }
 
   onConnected() {
