@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import chain
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection
@@ -35,12 +37,16 @@ _HEADS: Final = "SELECT channel, head FROM channel_head WHERE channel IN (SELECT
 _NEW_HEAD: Final = "INSERT INTO channel_head (channel, head, link) VALUES (?, 0, ?)"
 _MOVE_HEAD: Final = "UPDATE channel_head SET head = ?, link = ? WHERE number = ?"
 _LAST_MOMENT: Final = "SELECT moment FROM message WHERE moment >= ? AND moment < ? ORDER BY moment DESC LIMIT 1"
-_KEYED: Final = f"SELECT {MESSAGE_COLUMNS} FROM message WHERE channel_number = ? AND sender = ? AND key = ?"  # noqa: S608
+# CROSS JOIN: the planner would otherwise look through the whole channel for the few that are wanted.
+_KEYED: Final = (
+    f"WITH wanted (author, its_key) AS (VALUES %s) SELECT {MESSAGE_COLUMNS} FROM wanted CROSS JOIN message"  # noqa: S608
+    " ON message.channel_number = ? AND message.sender = wanted.author AND message.key = wanted.its_key"
+)
 _INSERT: Final = (
     "INSERT INTO message (moment, channel_number, seq, time_ms, epoch, sender, delegation, key, kind, text, ref,"
-    " reaction, removed, mentions, link) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " reaction, removed, mentions, link) VALUES %s"
 )
-_INDEX: Final = "INSERT INTO search_index (rowid, tokens) VALUES (?, ?)"
+_INDEX: Final = "INSERT INTO search_index (rowid, tokens) VALUES %s"
 _AFTER: Final = f"SELECT {MESSAGE_COLUMNS} FROM message WHERE channel_number = ? AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
 _BEFORE: Final = f"SELECT {MESSAGE_COLUMNS} FROM message WHERE channel_number = ? AND seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608
 _ONE: Final = f"SELECT {MESSAGE_COLUMNS} FROM message WHERE channel_number = ? AND seq = ?"  # noqa: S608
@@ -48,6 +54,8 @@ _WITHDRAWN: Final = (
     "SELECT EXISTS (SELECT 1 FROM message WHERE channel_number = (SELECT number FROM channel_head WHERE channel = ?)"
     " AND ref = ? AND kind IN ('correction', 'withdrawal') AND kind = 'withdrawal')"
 )
+# 15 columns of 64 rows, well below the 32,766 values that a statement may have.
+_MAX_RUN: Final = 64
 _READ_SEQ: Final = "SELECT seq FROM read_position WHERE user_id = ? AND channel = ?"
 _READ_SEQS: Final = "SELECT channel, seq FROM read_position WHERE user_id = ?"
 _MOVE_READ: Final = (
@@ -260,15 +268,15 @@ def _append(connection: Connection, channel: ChannelId, drafts: Sequence[Draft],
     batch = _Batch(channel, _head(driver, channel), _epoch(driver), now_ms, _free_moment(driver, now_ms))
     if batch.head.number == 0:
         batch.head.number = driver.execute(_NEW_HEAD, (channel, GENESIS)).lastrowid or 0
-    first: dict[tuple[UserId, str], Entry] = {}
+    known = _known(driver, channel, batch.head.number, drafts)
     outcomes: list[Outcome] = []
     for draft in drafts:
-        keyed = first.get((draft.sender, draft.key)) or _keyed(driver, channel, batch.head.number, draft)
-        if keyed is None:
-            entry = first[draft.sender, draft.key] = batch.add(draft)
+        place = known.get((draft.sender, draft.key))
+        if place is None:
+            entry = known[draft.sender, draft.key] = batch.add(draft)
             outcomes.append(Stored(entry))
-        elif keyed.draft == draft:
-            outcomes.append(Repeated(keyed.seq, keyed.time_ms))
+        elif place.draft == draft:
+            outcomes.append(Repeated(place.seq, place.time_ms))
         else:
             outcomes.append(Conflicting())
     _store(driver, batch)
@@ -281,14 +289,42 @@ def _free_moment(driver: sqlite3.Connection, now_ms: Millis) -> int:
     return start if taken is None else int(taken[0]) + 1
 
 
-def _keyed(driver: sqlite3.Connection, channel: ChannelId, number: int, draft: Draft) -> Entry | None:
-    row = driver.execute(_KEYED, (number, draft.sender, draft.key)).fetchone()
-    return None if row is None else entry_of(channel, row)
+def _known(
+    driver: sqlite3.Connection, channel: ChannelId, number: int, drafts: Sequence[Draft]
+) -> dict[tuple[UserId, str], Entry]:
+    """Give the entries that are on the log already, by sender and key."""
+    known: dict[tuple[UserId, str], Entry] = {}
+    for statement, values in _by_rows(_KEYED, [(draft.sender, draft.key) for draft in drafts]):
+        for row in driver.execute(statement, (*values, number)):
+            entry = entry_of(channel, row)
+            known[entry.draft.sender, entry.draft.key] = entry
+    return known
 
 
 def _store(driver: sqlite3.Connection, batch: _Batch) -> None:
     if not batch.rows:
         return
-    driver.executemany(_INSERT, batch.rows)
-    driver.executemany(_INDEX, batch.index_rows)
+    for statement, values in _by_rows(_INSERT, batch.rows):
+        driver.execute(statement, values)
+    for statement, values in _by_rows(_INDEX, batch.index_rows):
+        driver.execute(statement, values)
     driver.execute(_MOVE_HEAD, (batch.head.seq, batch.head.link, batch.head.number))
+
+
+def _by_rows(statement: str, rows: Sequence[tuple[object, ...]]) -> Iterator[tuple[str, tuple[object, ...]]]:
+    """Cut rows into runs that one statement takes, each as the statement and its values.
+
+    Each step of a statement lets go of the interpreter's lock and must win it back from a busy event loop, which can
+    take 5 ms; also within `executemany`. Runs are powers of two long, so that the driver has few statements to keep.
+    """
+    start = 0
+    while start < len(rows):
+        size = min(_MAX_RUN, 1 << ((len(rows) - start).bit_length() - 1))
+        run = rows[start : start + size]
+        yield _for_rows(statement, size, len(run[0])), tuple(chain.from_iterable(run))
+        start += size
+
+
+@cache
+def _for_rows(statement: str, rows: int, columns: int) -> str:
+    return statement % ", ".join([f"({', '.join('?' * columns)})"] * rows)

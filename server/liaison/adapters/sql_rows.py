@@ -12,7 +12,8 @@ MOMENTS_PER_MS: Final = 1 << 20
 
 # In the order of a MessageRow.
 MESSAGE_COLUMNS: Final = (
-    "message.seq, time_ms, message.link, sender, delegation, key, kind, text, ref, reaction, removed, mentions"
+    "message.seq, time_ms, message.link, message.sender, delegation, message.key, kind, text, ref, reaction, removed,"
+    " mentions"
 )
 MessageRow = tuple[int, Millis, bytes, UserId, DelegationId, str, str, str, int, str, int, str]
 
