@@ -244,6 +244,12 @@ async def test_the_audit_log_is_a_chain_in_order_of_time(directory: Directory, c
     assert await directory.audit_records(after=2, limit=2) == records[2:4]
 
 
+async def test_a_link_covers_all_records_before_it(directory: Directory) -> None:
+    await directory.audit("kim", "export", "joint/general", "")
+    (record,) = await directory.audit_records(after=0, limit=1)
+    assert audit_link(AUDIT_GENESIS, record) == record.link != audit_link(b"\x01" * 32, record)
+
+
 async def test_a_record_that_was_changed_breaks_its_link(directory: Directory) -> None:
     await directory.audit("kim", "export", "joint/general", "")
     (record,) = await directory.audit_records(after=0, limit=1)
@@ -307,4 +313,17 @@ async def test_what_last_used_says_is_stored(tmp_path: Path, clock: HandClock) -
         await directory.touch_credentials({"c1": Millis(WALL_START_MS + 3)})
     with sqlite3.connect(path) as file:
         assert file.execute("SELECT last_used_ms FROM credential").fetchall() == [(WALL_START_MS + 3,)]
+    file.close()
+
+
+async def test_what_has_expired_does_not_stay_for_ever(tmp_path: Path, clock: HandClock) -> None:
+    path = tmp_path / "office.sqlite3"
+    async with directory_in(path, clock) as directory:
+        await add_everybody(directory)
+        await directory.add_credential(credential("c1"), actor="cli")
+        clock.advance(1000)
+        later = replace(credential("c2"), expires_ms=Millis(WALL_START_MS + 5000))
+        await directory.add_credential(later, actor="cli")
+    with sqlite3.connect(path) as file:
+        assert file.execute("SELECT digest FROM credential").fetchall() == [("c2",)]
     file.close()

@@ -89,3 +89,11 @@ def test_memory_stays_bounded_under_a_flood_of_names_and_addresses() -> None:
         guess(pace, n, user=f"user{n}", address=f"address{n}")
         pace.succeed(f"user{n}", f"address{n}")
     assert pace.size() <= 300
+
+
+def test_whoever_was_tried_last_is_forgotten_last() -> None:
+    pace = SignInPace(capacity=3)
+    guesses_within(pace, 60_000)
+    for n in range(10):
+        guess(pace, 60_000, user=f"user{n}", address=f"address{n}")
+        assert pace.begin("kim", "another address", Millis(60_000)) > 0

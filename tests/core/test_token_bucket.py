@@ -24,7 +24,7 @@ def test_a_refusal_takes_nothing() -> None:
     assert empty.take(Millis(400)) == empty.take(Millis(400)) == 600
 
 
-@given(rates, bursts, times)
+@given(rates, st.floats(min_value=1, max_value=5), times)
 def test_who_waits_as_told_is_let_through(per_s: float, burst: float, start_ms: int) -> None:
     one = bucket(per_s, burst, start_ms)
     now_ms = start_ms

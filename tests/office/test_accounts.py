@@ -398,6 +398,7 @@ async def test_a_password_set_by_an_administrator_signs_out_and_counts_from_now_
     totp = await set_up_code(desk)
     await desk.accounts.set_password("kim", OTHER_PASSWORD, by="cli")
     assert not desk.lets_in(login)
+    assert (await refusal_of(desk.login(password=OTHER_PASSWORD))).code is ErrorCode.WRONG_CREDENTIALS
     code = totp.at(desk.clock.wall_ms() // 1000)
     assert desk.lets_in(await desk.login(password=OTHER_PASSWORD, code=code))
 

@@ -1,7 +1,7 @@
 """Virtual time throughout, and a real directory; a second connection to it stands for another process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -44,9 +44,9 @@ class FlakyDirectory(SqlDirectory):
     def __init__(self, database: Database, clock: Clock) -> None:
         super().__init__(database, clock)
         self.is_gone = False
-        self.answer = asyncio.Event()
-        self.answer.set()
+        self.late_answer: asyncio.Event | None = None
         self.has_read = asyncio.Event()
+        self.on_touch: Callable[[], object] = lambda: None
         self.loads = 0
         self.touched: list[Mapping[str, Millis]] = []
 
@@ -58,11 +58,14 @@ class FlakyDirectory(SqlDirectory):
         self._fail_when_gone()
         self.loads += 1
         rights = await super().load()
-        self.has_read.set()
-        await self.answer.wait()
+        late_answer, self.late_answer = self.late_answer, None
+        if late_answer is not None:
+            self.has_read.set()
+            await late_answer.wait()
         return rights
 
     async def touch_credentials(self, last_used_ms: Mapping[str, Millis]) -> None:
+        self.on_touch()
         self._fail_when_gone()
         self.touched.append(dict(last_used_ms))
         await super().touch_credentials(last_used_ms)
@@ -252,11 +255,14 @@ def test_asking_about_a_channel_where_there_is_none_is_a_bug_and_not_a_right(hou
 # -------------------------------------------------------------------------------------------------------------- change
 
 
-async def test_listeners_hear_of_each_change_once_and_not_of_none(house: House) -> None:
+async def test_listeners_hear_of_each_change_once_and_not_of_none(house: House, clock: HandClock) -> None:
     heard: list[tuple[Rights, Rights]] = []
     stop = house.registry.on_change(lambda before, after: heard.append((before, after)))
     before = house.registry.rights
     await house.registry.refresh()
+    clock.advance(RECHECK_MS)
+    await house.registry.refresh()
+    assert house.directory.loads == 2
     assert heard == []
     await house.directory.set_active(PAK.user, active=False, actor="cli")
     await house.registry.refresh()
@@ -270,8 +276,7 @@ async def test_listeners_hear_of_each_change_once_and_not_of_none(house: House) 
 
 
 async def test_a_slow_refresh_never_brings_back_what_was_revoked_meanwhile(house: House) -> None:
-    house.directory.answer.clear()
-    house.directory.has_read.clear()
+    answer = house.directory.late_answer = asyncio.Event()
     await house.directory.set_active(PAK.user, active=False, actor="cli")
     async with asyncio.TaskGroup() as group:
         group.create_task(house.registry.refresh())
@@ -282,7 +287,7 @@ async def test_a_slow_refresh_never_brings_back_what_was_revoked_meanwhile(house
         for _ in range(20):
             await asyncio.sleep(0)
         assert not second.done()
-        house.directory.answer.set()
+        answer.set()
     assert house.registry.rights == await house.directory.load()
     assert not house.registry.rights.accounts[KIM.user].active
 
@@ -379,15 +384,17 @@ def test_uses_are_noted_in_batches() -> None:
 async def test_uses_that_could_not_be_noted_are_noted_next_time_but_not_over_newer_ones(
     house: House, clock: HandClock
 ) -> None:
+    def use_once_more_while_it_fails() -> None:
+        clock.advance(5)
+        house.registry.authenticate(SECRETS["kim"])
+
     for secret in SECRETS.values():
         house.registry.authenticate(secret)
     first_ms = clock.wall_ms()
-    house.directory.is_gone = True
+    house.directory.is_gone, house.directory.on_touch = True, use_once_more_while_it_fails
     with pytest.raises(DirectoryUnavailableError):
         await house.registry.note_uses()
-    house.directory.is_gone = False
-    clock.advance(5)
-    house.registry.authenticate(SECRETS["kim"])
+    house.directory.is_gone, house.directory.on_touch = False, lambda: None
     await house.registry.note_uses()
     assert house.directory.touched == [{digest_of(SECRETS["kim"]): first_ms + 5, digest_of(SECRETS["pak"]): first_ms}]
     await house.registry.note_uses()

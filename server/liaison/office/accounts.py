@@ -267,11 +267,10 @@ class Accounts:
     async def _prove(self, user: UserId, password: str, code: str) -> tuple[Account, Secrets] | None:
         # No early return: each way through reads the directory once and verifies one hash.
         account = self._registry.rights.accounts.get(user)
-        may_sign_in = account is not None and account.active and account.role is not Role.BOT
         secrets = await self._directory.secrets(user) or _NOBODYS_SECRETS
-        fits = await self._passwords.verify(secrets.password_hash if may_sign_in else "", normal_password(password))
+        fits = await self._passwords.verify(secrets.password_hash, normal_password(password))
         step = self._step_of_code(secrets.totp_secret, code)
-        if account is None or not may_sign_in or not fits:
+        if account is None or not account.active or account.role is Role.BOT or not fits:
             return None
         if secrets.totp_secret and not self._use_step(account.user, step):
             return None
