@@ -45,7 +45,7 @@ static-checks: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 js-checks: .venv/.dev client
 	$(BUILD_CLIENT) npm run check
