@@ -7,7 +7,7 @@ overstayed is dropped whatever it is in the middle of.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, cast
 
 from aiohttp import web
 
@@ -73,8 +73,9 @@ class DoorProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let the peer in, or drop it at once: a refusal that is written would cost more than it tells."""
-        assert isinstance(transport, asyncio.Transport)
         assert self._handler is not None
+        # uvloop's transports are none by inheritance.
+        transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         if not self._door.admits(peer[0] if isinstance(peer, tuple) else ""):
             self._handler = None

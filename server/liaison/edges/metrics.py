@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.process_collector import ProcessCollector
 
 from liaison.core.identifiers import DelegationId
@@ -49,6 +57,9 @@ METRICS: Final = (
     Metric("liaison_connects_refused_total", "counter", (), "Connects dropped at the door for coming too fast."),
     Metric("liaison_event_loop_lag_seconds", "gauge", (), "How late the event loop last was."),
 )
+
+# The library would add a second family to each, with the moment of its birth.
+disable_created_metrics()
 
 # Half a millisecond is what one fsync takes at best; the targets are 25 ms for an ack and 50 ms between nodes.
 _LATENCY_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)

@@ -28,6 +28,8 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cache-Control": "no-store",
+    # In the place of the versions of Python and aiohttp.
+    "Server": "liaison",
 }
 # Two years, as browsers' preload lists ask.
 _TRANSPORT_SECURITY: Final = "max-age=63072000; includeSubDomains"
