@@ -24,7 +24,7 @@ const NORMAL_CLOSURE = 1000;
 
 /** @typedef {import("./wire.js").Frame} Frame */
 /** @typedef {import("./wire.js").WireFormat} WireFormat */
-/** @typedef {ReturnType<typeof setTimeout> | number} TimerId */
+/** What the given setTimeout gives. @typedef {any} TimerId */
 
 /**
  * What the SDK uses of a WebSocket; the one of browsers and the one of `ws` have it.
