@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liaison.adapters.sql_engine import Database, memory_database, open_database
@@ -322,6 +322,7 @@ class TestReadPositions:
         assert await positions.of(UserId("nobody")) == {}
 
 
+@settings(max_examples=40)  # Each makes a database, which takes 20 ms.
 @given(
     texts=st.lists(st.text(st.characters(codec="utf-8"), max_size=60), max_size=25),
     limit=st.integers(1, 7),

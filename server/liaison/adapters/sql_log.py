@@ -4,6 +4,7 @@ An append reads the channel's head, gives seqs from there and moves it, all in o
 share (sql_writer). Statements go to the driver directly: SQLAlchemy's share of them would be half of an append.
 """
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -77,7 +78,7 @@ class SqlLog:
 
     async def heads(self, channels: Sequence[ChannelId]) -> Mapping[ChannelId, Position]:
         """Give the channels' positions, in one query however many they are."""
-        names = "[" + ",".join(f'"{channel}"' for channel in channels) + "]"
+        names = json.dumps(list(channels))
 
         def look_up(connection: Connection) -> dict[ChannelId, Position]:
             driver = driver_of(connection)
