@@ -16,6 +16,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from liaison.bot import Client
+from liaison.bot.timekeeping import Time
 from liaison.protocol import frames
 from liaison.protocol.codec import WireFormat, decode_command, encode_payload
 from liaison.protocol.errors import ErrorCode
@@ -145,7 +146,7 @@ async def listening() -> AsyncIterator[Peer]:
 
 
 @asynccontextmanager
-async def connected(peer: Peer, time: RecordedTime | None = None) -> AsyncIterator[tuple[Client, Talk]]:
+async def connected(peer: Peer, time: Time | None = None) -> AsyncIterator[tuple[Client, Talk]]:
     """A client of the peer, and the peer's end of its first connection."""
     client = Client(peer.url, TOKEN, time=time or RecordedTime(), random=Random(7))
     greeting = asyncio.ensure_future(peer.welcome(channel_info()))

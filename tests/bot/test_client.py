@@ -11,6 +11,7 @@ from websockets.http11 import Response
 
 from liaison.bot import Client, Disconnected, FinalClose, Position, Published, Refused
 from liaison.bot.feed import MAX_WAITING
+from liaison.bot.harness import VirtualTime
 from liaison.protocol import frames
 from liaison.protocol.close_codes import CloseCode
 from liaison.protocol.errors import ErrorCode
@@ -304,6 +305,24 @@ async def test_temporary_refusal_is_retried_after_its_time_and_nothing_overtakes
         assert (await talk.published(2)).text == "two"
         assert [(await place).seq for place in waiting] == [1, 2]
         assert 0.8 <= time.slept[0] <= 1.0
+
+
+async def test_message_refused_for_the_moment_rests_while_others_are_published() -> None:
+    time = VirtualTime()
+    async with listening() as peer, connected(peer, time) as (client, talk):
+        waiting = [asyncio.ensure_future(client.publish(GENERAL, "one"))]
+        await talk.refuse(await talk.expect(frames.Publish), ErrorCode.RATE_LIMITED, retry_after_ms=800)
+        # Once this is answered the refusal before it has been read as well.
+        asking = asyncio.ensure_future(client.typing(GENERAL))
+        await talk.send(frames.Reply(id=(await talk.expect(frames.Typing)).id))
+        await asking
+        waiting.append(asyncio.ensure_future(client.publish(GENERAL, "two")))
+        asking = asyncio.ensure_future(client.typing(GENERAL))
+        await talk.send(frames.Reply(id=(await talk.expect(frames.Typing)).id))
+        await asking
+        await time.pass_time(2)
+        assert [(await talk.published(seq)).text for seq in (1, 2)] == ["one", "two"]
+        await asyncio.gather(*waiting)
 
 
 async def test_channels_do_not_wait_for_each_other() -> None:
