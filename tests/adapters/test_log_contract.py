@@ -287,6 +287,11 @@ class TestSearch:
         await log.append(GENERAL, [withdraws(1)], NOON)
         assert await self.found(log, "비밀") == []
 
+    async def test_a_correction_that_comes_after_the_withdrawal_brings_nothing_back(self, log: Log) -> None:
+        await write(log, GENERAL, "비밀 하나")
+        await log.append(GENERAL, [withdraws(1), corrects(1, "비밀 둘")], NOON)
+        assert await self.found(log, "비밀") == []
+
     async def test_what_was_corrected_is_found_by_its_newest_text_only(self, log: Log) -> None:
         await write(log, GENERAL, "회담은 월요일")
         await log.append(GENERAL, [corrects(1, "회담은 화요일"), corrects(1, "회담은 수요일")], NOON)

@@ -109,6 +109,26 @@ async def test_a_damaged_database_is_replaced_and_kept_too(directory: DataDirect
     assert await texts_in(directory) == ["a"]
 
 
+async def test_the_last_commits_of_a_damaged_database_do_not_slip_into_the_restored_one(
+    directory: DataDirectory, backup: Path
+) -> None:
+    await write(directory, "a")
+    back_up(directory, backup, silent)
+    wal = directory.database.with_name("office.db-wal")
+    database = open_office(directory)
+    await SqlLog(database).append(
+        GENERAL, [Draft(UserId("kim"), DelegationId("south"), "b", EntryKind.TEXT, "b")], Millis(1)
+    )
+    commits = wal.read_bytes()
+    await database.close()
+    directory.database.write_bytes(b"damaged" * 1000)
+    wal.write_bytes(commits)
+    restored = restore(directory, backup, stamp="now", progress=silent)
+    assert restored.kept is not None
+    assert restored.kept.with_name(f"{restored.kept.name}-wal").read_bytes() == commits
+    assert await texts_in(directory) == ["a"]
+
+
 async def test_a_backup_beside_a_writing_server_is_of_one_moment(
     directory: DataDirectory, backup: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
