@@ -19,6 +19,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync, constants as zlib } from "node:zlib";
 import { build } from "esbuild";
+import { minify } from "terser";
 
 /** JavaScript and CSS of the chat page in one language, everything else that it loads lazily included, after brotli. */
 const CHAT_BUDGET_BYTES = 35 * 1024;
@@ -119,6 +120,18 @@ async function bundle(page, outDirectory, sourcemap) {
     write: false,
   });
   return { files: result.outputFiles, metafile: result.metafile };
+}
+
+/**
+ * JavaScript once more through terser, which finds 3 % that esbuild leaves: most of what the budget has to spare.
+ * @param {{path: string, text: string, contents: Uint8Array}} file
+ * @param {{keep: boolean}} options whether to leave it as the source map describes it
+ */
+async function squeezed({ path: name, text, contents }, { keep }) {
+  if (keep || !name.endsWith(".js")) return contents;
+  const { code } = await minify(text, { ecma: 2020, module: true });
+  if (code === undefined) throw new BuildFailure(`terser gave nothing for ${path.basename(name)}`);
+  return code;
 }
 
 /**
@@ -242,7 +255,7 @@ async function main(outDirectory, sourcemap) {
     const { files, metafile } = await bundle(page, outDirectory, sourcemap);
     for (const file of files) {
       if (file.path.endsWith(".map")) writeFileSync(file.path, file.contents);
-      else output.add(path.basename(file.path), file.contents, { immutable: true });
+      else output.add(path.basename(file.path), await squeezed(file, { keep: sourcemap }), { immutable: true });
     }
     for (const input of Object.keys(metafile.inputs)) inputs.add(input);
     const assets = assetsOf(metafile, page);

@@ -3,6 +3,8 @@
 import { useEffect, useMemo } from "preact/hooks";
 
 import { t } from "../shared/i18n.js";
+import { Notices } from "../shared/notices.jsx";
+import { Waiting } from "../shared/waiting.jsx";
 import { ChannelList } from "./channel_list.jsx";
 import { Conversation } from "./conversation.jsx";
 import { Desk } from "./desk.js";
@@ -15,7 +17,7 @@ export function Chat({ live, signOut }) {
   const desk = useMemo(() => new Desk(live), [live]);
   useEffect(() => () => desk.close(), [desk]);
   const me = live.me.value;
-  if (me === undefined) return <p class="loading">{t("loading")}</p>;
+  if (me === undefined || live.office.value === undefined) return <Waiting live={live} />;
   if (me.role === "ops") return <NoChannels name={me.name} signOut={signOut} />;
   const channel = desk.channel.value;
   const panel = desk.panel.value;
@@ -25,6 +27,7 @@ export function Chat({ live, signOut }) {
         {t("skip_to_composer")}
       </button>
       <TopBar desk={desk} signOut={signOut} />
+      <Notices live={live} />
       <ChannelList desk={desk} />
       {channel ? (
         <Conversation key={channel.channel} desk={desk} channel={channel} />

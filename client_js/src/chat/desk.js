@@ -121,18 +121,23 @@ export class Desk {
   }
 
   /** Open a channel at one of its messages. @param {string} channel @param {number} seq */
-  async jump(channel, seq) {
+  jump(channel, seq) {
     this.open(channel);
-    await this.client.loadUntil(channel, seq);
-    this.target.value = seq;
+    const show = async () => {
+      await this.client.loadUntil(channel, seq);
+      this.target.value = seq;
+    };
+    return this.live.attempt(show());
   }
 
   /** Open the direct channel with somebody. @param {string} user */
-  async write(user) {
-    const { channel } = await this.client.openDirect([user]);
-    this.channels.value = this.client.channels;
-    this.client.subscribe(channel);
-    this.open(channel);
+  write(user) {
+    const open = async () => {
+      const { channel } = await this.client.openDirect([user]);
+      this.client.subscribe(channel);
+      this.open(channel);
+    };
+    return this.live.attempt(open());
   }
 
   /** @param {Choice} choice */

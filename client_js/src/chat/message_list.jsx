@@ -142,7 +142,7 @@ function useScroller(desk, channel, timeline) {
       missed.value = false;
       desk.markRead(desk.client.timeline(channel));
     }
-    if (log.scrollTop < LOAD_AHEAD_PX) loadOlder();
+    if (opened.current && log.scrollTop < LOAD_AHEAD_PX) loadOlder();
   };
 
   useLayoutEffect(() => {
@@ -150,7 +150,8 @@ function useScroller(desk, channel, timeline) {
     if (!log || timeline.items.length === 0) return;
     const moved = anchor.current?.[0].isConnected ? offsetOf(anchor.current[0]) - anchor.current[1] : 0;
     if (!opened.current) {
-      opened.current = true;
+      // Messages come one by one: where the first unread stands is known only once they are all here.
+      opened.current = timeline.complete;
       toBottom();
       log.querySelector("#first-unread")?.scrollIntoView({ block: "center" });
     } else if (atBottom.peek()) toBottom();

@@ -4,11 +4,11 @@ import { useComputed } from "@preact/signals";
 import { connectivityOf } from "../sdk/presence.js";
 import { formatTime } from "../shared/clocks.js";
 import { locale, t, titled } from "../shared/i18n.js";
-import { Icon } from "../shared/icons.jsx";
 import { byReach, personState } from "../shared/person.js";
 import { PresenceDot } from "../shared/presence_dot.jsx";
 import { sideStyle } from "../shared/side_label.jsx";
 import { CHOICES } from "./desk.js";
+import { PanelHead } from "./panel_head.jsx";
 
 /** @typedef {import('./desk.js').Desk} Desk */
 /** @typedef {Desk['live']['sides'][number]} Side */
@@ -17,19 +17,7 @@ import { CHOICES } from "./desk.js";
 export function PeoplePanel({ desk }) {
   return (
     <aside class="panel people" aria-label={t("people")}>
-      <header class="panel-head">
-        <h2>{t("people")}</h2>
-        <button
-          type="button"
-          class="button quiet panel-close"
-          aria-label={t("close")}
-          onClick={() => {
-            desk.panel.value = "";
-          }}
-        >
-          <Icon name="close" />
-        </button>
-      </header>
+      <PanelHead desk={desk} title={t("people")} />
       <AvailabilityChoice desk={desk} />
       <Staleness desk={desk} />
       {desk.live.sides.map((side) => (

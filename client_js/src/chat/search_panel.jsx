@@ -4,10 +4,10 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
 import { formatStamp } from "../shared/clocks.js";
-import { errorText } from "../shared/error_text.js";
 import { locale, t } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
 import { SideLabel, sideStyle } from "../shared/side_label.jsx";
+import { PanelHead } from "./panel_head.jsx";
 
 /** @typedef {import('./desk.js').Desk} Desk */
 /** @typedef {Awaited<ReturnType<Desk['client']['search']>>['messages'][number]} Found */
@@ -21,38 +21,21 @@ export function SearchPanel({ desk }) {
   useEffect(() => field.current?.focus(), []);
   /** @type {import('@preact/signals').Signal<{ query: string, messages: readonly Found[] } | undefined>} */
   const found = useSignal(undefined);
-  /** @type {import('@preact/signals').Signal<{ name: string, ref?: string } | undefined>} */
-  const failure = useSignal(undefined);
 
   /** @param {SubmitEvent} event */
-  async function submit(event) {
+  function submit(event) {
     event.preventDefault();
     const query = field.current?.value.trim() ?? "";
-    if (query === "") return;
-    try {
+    const find = async () => {
       const { messages } = await desk.client.search(query);
       found.value = { query, messages };
-      failure.value = undefined;
-    } catch (error) {
-      failure.value = /** @type {{ name: string, ref?: string }} */ (error);
-    }
+    };
+    if (query !== "") desk.live.attempt(find());
   }
 
   return (
     <aside class="panel search" aria-label={t("search")}>
-      <header class="panel-head">
-        <h2>{t("search")}</h2>
-        <button
-          type="button"
-          class="button quiet"
-          aria-label={t("close")}
-          onClick={() => {
-            desk.panel.value = "";
-          }}
-        >
-          <Icon name="close" />
-        </button>
-      </header>
+      <PanelHead desk={desk} title={t("search")} />
       <search>
         <form class="search-form" onSubmit={submit}>
           <input ref={field} type="search" aria-label={t("search_label")} maxLength={MAX_QUERY_CHARS} dir="auto" />
@@ -61,11 +44,6 @@ export function SearchPanel({ desk }) {
           </button>
         </form>
       </search>
-      {failure.value && (
-        <p class="alert" role="alert">
-          {errorText(failure.value)}
-        </p>
-      )}
       {found.value && <Results desk={desk} found={found.value} />}
     </aside>
   );

@@ -7,6 +7,8 @@ import { ConnectionStatus } from "../shared/connection_status.jsx";
 import { DisplaySettings } from "../shared/display_settings.jsx";
 import { t, titled } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
+import { Notices } from "../shared/notices.jsx";
+import { Waiting } from "../shared/waiting.jsx";
 import { PresenceBoard } from "./presence_board.jsx";
 import { PresenceLog } from "./presence_log.jsx";
 import { SessionTable } from "./session_table.jsx";
@@ -17,7 +19,7 @@ import { Tiles } from "./tiles.jsx";
 /** @param {{ live: Live, signOut: () => void }} props */
 export function Operations({ live, signOut }) {
   const me = live.me.value;
-  if (me === undefined) return <p class="loading">{t("loading")}</p>;
+  if (me === undefined || live.office.value === undefined) return <Waiting live={live} />;
   if (me.role !== "ops") return <Forbidden name={me.name} signOut={signOut} />;
   return <Dashboard live={live} signOut={signOut} />;
 }
@@ -39,6 +41,7 @@ function Dashboard({ live, signOut }) {
         {t("skip_to_table")}
       </a>
       <Bar live={live} signOut={signOut} />
+      <Notices live={live} />
       <main>
         <Tiles live={live} sessions={sessions.value} />
         <SessionTable live={live} sessions={sessions.value} />

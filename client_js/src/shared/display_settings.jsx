@@ -11,6 +11,9 @@ const LANGUAGES = [
   ["en", "English"],
 ];
 
+/** Without a connection the other language may not be to be had; the button then has no effect. */
+const stay = () => {};
+
 export function DisplaySettings() {
   return (
     <div class="display-settings">
@@ -22,7 +25,7 @@ export function DisplaySettings() {
             type="button"
             lang={name}
             aria-pressed={locale.value === name}
-            onClick={() => setLocale(name)}
+            onClick={() => setLocale(name).catch(stay)}
           >
             {language}
           </button>

@@ -3,16 +3,11 @@
 import { hasText, t } from "./i18n.js";
 
 /**
- * Errors that differ for developers and not for the person at the screen, by the text that stands for them.
+ * Errors that differ for developers and not for the person at the screen, by the text that stands for them. What only a
+ * bug of this page can bring about has no text of its own: `error_unknown` names it.
  * @type {ReadonlyMap<string, string>}
  */
 const ALIKE = new Map([
-  ["malformed", "reload"],
-  ["unknown_command", "reload"],
-  ["already_connected", "reload"],
-  ["invalid", "reload"],
-  ["conflict", "reload"],
-  ["unreadable_reply", "reload"],
   ["frame_too_large", "too_large"],
   ["not_connected", "unauthenticated"],
   ["authentication_timeout", "timeout"],

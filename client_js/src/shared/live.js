@@ -62,8 +62,10 @@ export class Live {
     this.office = signal(client.office);
     this.people = signal(client.people);
     this.presence = signal(client.presence);
-    /** @type {import('@preact/signals').Signal<{ severity: string, name: string, text: { ko: string, en: string } } | undefined>} */
+    /** @type {import("@preact/signals").Signal<import("../sdk/client.js").Events["notice"] | undefined>} */
     this.notice = signal(undefined);
+    /** Why the last thing that was asked for could not be done. @type {import("@preact/signals").Signal<{ name: string, ref?: string } | undefined>} */
+    this.failure = signal(undefined);
     client.on("state", (state) => {
       this.link.value = state;
       // Before the first connection these are what the device remembers from the last visit.
@@ -86,6 +88,16 @@ export class Live {
       this.office.value = office;
       this.people.value = people;
     });
+  }
+
+  /** Show it if something asked of the server fails. @param {Promise<unknown>} asked */
+  async attempt(asked) {
+    try {
+      await asked;
+      this.failure.value = undefined;
+    } catch (error) {
+      this.failure.value = /** @type {{ name: string, ref?: string }} */ (error);
+    }
   }
 
   /** What people call somebody; the id where the office doesn't know them any more. @param {string} user */

@@ -113,8 +113,7 @@ export const en = {
 
   error_reference: "Reference: {ref}",
   error_network: "The server can’t be reached. Check your connection and try again.",
-  error_unknown: "Something went wrong ({name}).",
-  error_reload: "The server does not know what this page asked. Reload it.",
+  error_unknown: "Something went wrong ({name}). Reload the page.",
   error_too_large: "This is too long.",
   error_unauthenticated: "You are not signed in any more.",
   error_revoked: "Your access was withdrawn. Sign in again, or ask your head of delegation.",

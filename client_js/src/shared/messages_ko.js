@@ -113,8 +113,7 @@ export const ko = {
 
   error_reference: "오류 번호: {ref}",
   error_network: "서버에 연결할 수 없습니다. 연결을 확인하고 다시 시도하십시오.",
-  error_unknown: "문제가 발생했습니다({name}).",
-  error_reload: "서버가 모르는 요청입니다. 새로 고치십시오.",
+  error_unknown: "문제가 발생했습니다({name}). 화면을 새로 고치십시오.",
   error_too_large: "내용이 너무 깁니다.",
   error_unauthenticated: "로그인이 해제되었습니다.",
   error_revoked: "접근 권한이 철회되었습니다. 다시 로그인하거나 소속 대표에게 문의하십시오.",
