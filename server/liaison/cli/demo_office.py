@@ -1,0 +1,130 @@
+"""What the demonstration's office holds: the same people and channels on both sides, and a few messages."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from liaison.core.entries import Draft, EntryKind
+from liaison.core.identifiers import NO_DELEGATION, ChannelId, DelegationId, Millis, UserId
+from liaison.core.rights import Account, Channel, Role
+from liaison.office.accounts import Accounts
+from liaison.office.registry import Registry
+from liaison.ports.clock import Clock
+from liaison.ports.log import Log
+
+SIDES: Final = ("south", "north")
+OFFICIALS_PER_SIDE: Final = 4
+BOT: Final = "weather-bot"
+BOT_CHANNELS: Final = ("joint/weather",)
+DEMO_TOKEN_LIFETIME_MS: Final = 30 * 24 * 3600 * 1000
+
+# No letter or digit that is easily taken for another: people copy these from a terminal.
+_PASSWORD_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+_PASSWORD_CHARS: Final = 12
+
+_CHANNELS: Final = (
+    Channel(ChannelId("joint/general"), "전체 연락", "General"),
+    Channel(ChannelId("joint/weather"), "기상 통보", "Weather"),
+    Channel(ChannelId("joint/crossings"), "통행 협조", "Crossings"),
+    Channel(ChannelId("south/desk"), "남측 실무", "South desk"),
+    Channel(ChannelId("north/desk"), "북측 실무", "North desk"),
+)
+
+_TITLES: Final = {"south": ("남측", "South"), "north": ("북측", "North")}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A seeded message: `minutes_ago` before the seeding."""
+
+    minutes_ago: int
+    channel: str
+    sender: str
+    text: str
+
+
+_LINES: Final = (
+    Line(178, "joint/general", "south-1", "안녕하십니까. 남측 연락관입니다. 오늘 오전 정기 연락을 시작하겠습니다."),
+    Line(177, "joint/general", "north-1", "안녕하십니까. 북측 연락관입니다. 잘 받았습니다. 우리 측도 준비되였습니다."),
+    Line(
+        171, "joint/general", "south-head", "오늘 오후 3시 소장 회의는 예정대로 1회의실에서 진행하는 것으로 하겠습니다."
+    ),
+    Line(169, "joint/general", "north-head", "동의합니다. 의제는 어제 합의한 대로 진행합시다."),
+    Line(
+        150,
+        "joint/weather",
+        "south-2",
+        "오늘 오후 한때 비, 강수량 5~20mm로 예상됩니다. 임진강 수위는 평상시와 같습니다.",
+    ),
+    Line(146, "joint/weather", "north-2", "통보 받았습니다. 상류 지역은 흐림, 저녁부터 개일 것으로 예견됩니다."),
+    Line(
+        95,
+        "joint/crossings",
+        "south-3",
+        "내일 09시 30분 통행 예정 인원은 14명, 차량 5대입니다. 명단은 문서로 보내 드렸습니다.",
+    ),
+    Line(88, "joint/crossings", "north-3", "명단을 접수하였습니다. 확인한 다음 11시까지 회답하겠습니다."),
+    Line(41, "joint/crossings", "north-3", "확인하였습니다. 내일 통행에 동의합니다."),
+    Line(60, "south/desk", "south-1", "회의 자료 최종본은 2시까지 부탁드립니다."),
+    Line(58, "south/desk", "south-4", "네, 지금 검토하고 있습니다."),
+    Line(60, "north/desk", "north-1", "회의 자료 최종본은 2시까지 부탁합니다."),
+    Line(58, "north/desk", "north-4", "알겠습니다. 지금 검토하고 있습니다."),
+)
+
+
+def demo_accounts() -> Sequence[Account]:
+    """Give the people: a head and four officials of each side, and ops."""
+    accounts = []
+    for side in SIDES:
+        ko, en = _TITLES[side]
+        delegation = DelegationId(side)
+        accounts.append(Account(UserId(f"{side}-head"), f"{ko} 소장 · {en} head", delegation, Role.HEAD))
+        accounts.extend(
+            Account(UserId(f"{side}-{number}"), f"{ko} 연락관 {number} · {en} {number}", delegation, Role.OFFICIAL)
+            for number in range(1, OFFICIALS_PER_SIDE + 1)
+        )
+    accounts.append(Account(UserId("ops"), "운영 · Operations", NO_DELEGATION, Role.OPS))
+    return accounts
+
+
+def demo_passwords(rng: random.Random) -> dict[str, str]:
+    """Make a password for each account. `rng` must be fit for secrets."""
+    return {
+        account.user: "-".join("".join(rng.choices(_PASSWORD_LETTERS, k=_PASSWORD_CHARS // 3)) for _ in range(3))
+        for account in demo_accounts()
+    }
+
+
+def demo_bot(delegation: str = "south") -> Account:
+    """Give the example bot's account. One side must have it; nothing depends on which."""
+    return Account(UserId(BOT), "기상 알림 · Weather bot", DelegationId(delegation), Role.BOT)
+
+
+async def furnish(accounts: Accounts, registry: Registry, passwords: Mapping[str, str]) -> None:
+    """Add the channels and people that aren't there yet, and give everybody the password named. May be repeated."""
+    rights = registry.rights
+    for channel in _CHANNELS:
+        if channel.channel not in rights.channels:
+            await accounts.create_channel(channel, by="demo")
+    for account in demo_accounts():
+        if account.user not in rights.accounts:
+            await accounts.add_person(account, passwords[account.user], by="demo")
+
+
+async def write_first_messages(log: Log, clock: Clock) -> None:
+    """Put the messages into channels that have none yet."""
+    now_ms = clock.wall_ms()
+    for channel in _CHANNELS:
+        name = channel.channel
+        if (await log.heads([name]))[name].seq:
+            continue
+        for number, line in enumerate((line for line in _LINES if line.channel == name), 1):
+            draft = Draft(
+                sender=UserId(line.sender),
+                delegation=DelegationId(line.sender.partition("-")[0]),
+                key=f"demo-{number}",
+                kind=EntryKind.TEXT,
+                text=line.text,
+            )
+            await log.append(name, [draft], Millis(now_ms - line.minutes_ago * 60_000))

@@ -1,0 +1,87 @@
+"""The tree of commands. A command's module is imported when the command is called, and not for the list of them."""
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+import click
+
+from liaison.cli.exits import Exit, Failure
+
+# Name → where the command is, and its line in the list.
+_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "serve": ("liaison.cli.serve:serve", "Serve an office."),
+    "demo": ("liaison.cli.demo:demo", "Serve an office with people, channels and messages in it, to try."),
+    "checkconfig": ("liaison.cli.checkconfig:checkconfig", "Check a configuration without starting anything."),
+    "user": ("liaison.cli.user:user", "Add people, keep them out, change passwords."),
+    "token": ("liaison.cli.token:token", "Create and revoke tokens of bots."),
+    "channel": ("liaison.cli.channel:channel", "Create channels, add and remove members."),
+    "send": ("liaison.cli.talk:send", "Say something in a channel, over the network."),
+    "tail": ("liaison.cli.talk:tail", "Follow a channel, over the network."),
+    "export": ("liaison.cli.record:export", "Write a channel's record to a file that proves itself."),
+    "verify": ("liaison.cli.record:verify", "Check an exported record, offline."),
+    "backup": ("liaison.cli.storage:backup", "Copy the database to one file, also beside a running server."),
+    "restore": ("liaison.cli.storage:restore", "Put a backup in the place of the database."),
+    "audit": ("liaison.cli.audit:audit", "Show who changed what, and check that the list is whole."),
+}
+
+
+class _Commands(click.Group):
+    """Finds commands by name and loads them one at a time."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[name][0].partition(":")
+        try:
+            command = getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as missing:
+            if missing.name is None or missing.name.startswith("liaison"):
+                raise
+            raise Failure(
+                f"'{name}' needs {missing.name}; install it by: pip install 'liaison[server]'", Exit.UNAVAILABLE
+            ) from missing
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="liaison", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Show where in the program a failure came from.")
+@click.pass_context
+def root(context: click.Context, *, debug: bool) -> None:
+    """Real-time chat and presence for an office shared by two delegations.
+
+    Try it with `liaison demo`. Settings come from a file (--config, or LIAISON_CONFIG) and from the environment as
+    LIAISON_SECTION__KEY; deploy/liaison.toml describes them all.
+
+    \b
+    Exit codes: 0 done, 1 refused or bad, 2 wrong usage, 69 unavailable, 70 internal, 78 configuration.
+    """
+    context.obj = debug
+
+
+def run() -> None:
+    """Run the command line and exit with its code; what nobody foresaw is INTERNAL."""
+    try:
+        root.main(prog_name="liaison")
+    except BrokenPipeError:
+        # The reader of our output has seen enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.OK)
+    except Exception as error:
+        if "--debug" in sys.argv[1:2]:
+            raise
+        click.echo(
+            f"liaison: internal error: {type(error).__name__}: {error}; `liaison --debug …` shows where", err=True
+        )
+        sys.exit(Exit.INTERNAL)

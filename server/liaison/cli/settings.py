@@ -1,0 +1,48 @@
+"""The options that lead to a configuration, and reading it."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from liaison.cli.exits import Exit, Failure
+from liaison.config import Config, ConfigError, load_config
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+config_option = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="LIAISON_CONFIG",
+    metavar="FILE",
+    help="The configuration file. Default: LIAISON_CONFIG, or the built-in settings.",
+)
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="The folder of everything stored. Default: data.directory of the configuration.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON, for scripts.")
+
+
+def office_options(command: Command) -> Command:
+    """Add --config and --data, which say whose office a command is about."""
+    return config_option(data_option(command))
+
+
+def read_config(config_file: Path | None, *, data: Path | None = None, **overrides: object) -> Config:
+    """Read the configuration as the options ask. `overrides` are settings as section__key; None is not given.
+
+    Raises Failure(CONFIG).
+    """
+    given = {name.replace("__", "."): value for name, value in overrides.items() if value is not None}
+    if data is not None:
+        given["data.directory"] = str(data)
+    try:
+        return load_config(config_file, os.environ, given)
+    except ConfigError as error:
+        raise Failure(str(error), Exit.CONFIG) from error

@@ -1,0 +1,450 @@
+"""The configuration: a TOML file and the environment, read into typed values. (deploy/liaison.toml is its manual)
+
+A configuration is whole or refused: everything that is wrong is named at once, with the place where it stands, what is
+allowed there, and the nearest name for a misspelt one.
+"""
+
+import difflib
+import tomllib
+import zoneinfo
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+from liaison.core.identifiers import DelegationId, parse_delegation
+from liaison.core.profile import Delegation, Granularity, OfficeProfile
+from liaison.protocol import limits
+
+# LIAISON_SERVER__PORT is server.port; names without the double underscore are somebody else's, such as LIAISON_TOKEN.
+ENVIRONMENT_PREFIX: Final = "LIAISON_"
+_SEPARATOR: Final = "__"
+
+
+class ConfigError(Exception):
+    """The configuration can't be used; each line of the message says where and what to change."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Secret:
+    """A text that no `repr` and no log shows. No dataclass, which msgspec would read without asking us."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: str = "") -> None:
+        self.value: Final = value
+
+    def __repr__(self) -> str:
+        return "Secret('***')" if self.value else "Secret('')"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other.value == self.value
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+
+Title = Annotated[str, Meta(min_length=1, max_length=64)]
+Colour = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$")]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Milliseconds = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=1)]
+NodeName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,64}$")]
+
+
+class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file."""
+
+
+class OfficeSection(_Section, frozen=True):
+    """What the office is called, and how finely one side sees the other's presence."""
+
+    title_ko: Title = "공동연락사무소"
+    title_en: Title = "Joint liaison office"
+    time_zone: str = "Asia/Seoul"
+    granularity: Literal["named", "count", "staffed"] = "named"
+
+
+class DelegationSection(_Section, frozen=True):
+    """One side, for people; its id is the name of the table."""
+
+    title_ko: Title
+    title_en: Title
+    colour: Colour
+    time_zone: str
+
+
+class ServerSection(_Section, frozen=True):
+    """Where the server listens, and whom it trusts."""
+
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Port = 8000
+    allowed_origins: tuple[str, ...] = ()
+    uses_tls: bool = False
+    trusted_proxies: tuple[str, ...] = ()
+    node: NodeName = ""
+
+
+class DataSection(_Section, frozen=True):
+    """Where everything is stored."""
+
+    directory: Annotated[str, Meta(min_length=1)] = "data"
+
+
+class LimitsSection(_Section, frozen=True):
+    """Bounds of what one client, user or address may ask of the server."""
+
+    connects_per_address_per_s: NotNegative = limits.CONNECTS_PER_ADDRESS_PER_S
+    commands_per_s: Positive = limits.COMMANDS_PER_SESSION_PER_S
+    commands_burst: Positive = limits.COMMANDS_PER_SESSION_BURST
+    user_publishes_per_s: Positive = limits.COMMANDS_PER_SESSION_PER_S
+    user_publishes_burst: Positive = limits.COMMANDS_PER_SESSION_BURST
+    sessions_per_user: Count = limits.MAX_SESSIONS_PER_USER
+    poll_interval_s: Annotated[float, Meta(ge=0.05, le=60)] = 1.0
+    drain_spread_ms: Milliseconds = 2000
+    drain_timeout_s: Positive = 8.0
+
+
+class MetricsSection(_Section, frozen=True):
+    """Who may read /metrics, and where."""
+
+    enabled: bool = True
+    token: Secret = Secret()
+    token_file: str = ""
+    host: str = ""
+    port: Port = 0
+
+
+class LogSection(_Section, frozen=True):
+    """What the server writes about itself."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+
+
+DEFAULT_DELEGATIONS: Final[Mapping[str, Mapping[str, str]]] = {
+    "south": {"title_ko": "남측", "title_en": "South side", "colour": "#6d28d9", "time_zone": "Asia/Seoul"},
+    "north": {"title_ko": "북측", "title_en": "North side", "colour": "#0f766e", "time_zone": "Asia/Pyongyang"},
+}
+
+
+class Config(_Section, frozen=True):
+    """Everything, with the defaults for what was not said."""
+
+    office: OfficeSection = OfficeSection()
+    delegations: dict[str, DelegationSection] = msgspec.field(
+        default_factory=lambda: msgspec.convert(DEFAULT_DELEGATIONS, dict[str, DelegationSection])
+    )
+    server: ServerSection = ServerSection()
+    data: DataSection = DataSection()
+    limits: LimitsSection = LimitsSection()
+    metrics: MetricsSection = MetricsSection()
+    log: LogSection = LogSection()
+
+    @property
+    def profile(self) -> OfficeProfile:
+        """The office as the core knows it."""
+        first, second = (
+            Delegation(DelegationId(name), side.title_ko, side.title_en, side.colour, side.time_zone)
+            for name, side in self.delegations.items()
+        )
+        office = self.office
+        granularity = Granularity(office.granularity)
+        return OfficeProfile(office.title_ko, office.title_en, office.time_zone, (first, second), granularity)
+
+    @property
+    def data_directory(self) -> Path:
+        """The folder of everything stored."""
+        return Path(self.data.directory)
+
+
+# ------------------------------------------------------------------------------------------------------------- reading
+
+_Path = tuple[str, ...]
+Table = dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Source:
+    """The settings as they came, where each came from, and what is wrong so far."""
+
+    table: Table
+    name: str
+    origins: dict[_Path, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def complain(self, path: _Path, problem: str) -> None:
+        key = ".".join(path)
+        origin = self.origins.get(path, self.name)
+        # A variable's name says the key already.
+        self.problems.append(f"{origin}: {problem}" if path in self.origins else f"{origin}: {key}: {problem}")
+
+
+def load_config(file: Path | None, environment: Mapping[str, str], overrides: Mapping[str, object] = {}) -> Config:
+    """Read the file (None for none), then the environment's LIAISON_SECTION__KEY, then `overrides` by "section.key".
+
+    The later wins. Secrets named by a `…_file` setting are read from there, relative to the configuration file.
+
+    Raises ConfigError.
+    """
+    source = _Source(_read(file), "defaults" if file is None else str(file))
+    # By default the two sides are there; who names one names both, so that no half of another office is left.
+    source.table.setdefault("delegations", {name: dict(side) for name, side in DEFAULT_DELEGATIONS.items()})
+    _override_by_environment(source, environment)
+    for name, value in overrides.items():
+        section, _, key = name.partition(".")
+        _put(source, (section, key), value, f"--{key}")
+    _check_names(source, source.table, Config, ())
+    config = _convert(source)
+    if config is not None:
+        config = _with_secrets(source, config, Path() if file is None else file.parent)
+        _check_values(source, config)
+    if source.problems or config is None:
+        raise ConfigError(source.problems)
+    return config
+
+
+def _read(file: Path | None) -> Table:
+    if file is None:
+        return {}
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError([f"{file}: cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{file}: is not UTF-8; save it as such"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{file}: is not TOML: {error}"]) from error
+
+
+def _put(source: _Source, path: _Path, value: object, origin: str) -> None:
+    table = source.table
+    for name in path[:-1]:
+        inner = table.setdefault(name, {})
+        if not isinstance(inner, dict):
+            return  # The file has something else there, and is told so.
+        table = inner
+    table[path[-1]] = value
+    source.origins[path] = origin
+
+
+def _override_by_environment(source: _Source, environment: Mapping[str, str]) -> None:
+    for variable in sorted(environment):
+        if not variable.startswith(ENVIRONMENT_PREFIX) or _SEPARATOR not in variable:
+            continue
+        path = tuple(variable.removeprefix(ENVIRONMENT_PREFIX).lower().split(_SEPARATOR))
+        _put(source, path, _value_of(environment[variable], _type_at(path)), variable)
+
+
+def _type_at(path: _Path) -> Any:
+    """Give the type of a setting; None where there is none."""
+    found: Any = Config
+    for name in path:
+        fields = _fields(found)
+        if name in fields:
+            found = fields[name]
+        elif isinstance(found, msgspec.inspect.DictType):
+            found = found.value_type
+        else:
+            return None
+    return found
+
+
+def _fields(of: Any) -> dict[str, Any]:
+    described = msgspec.inspect.type_info(of) if isinstance(of, type) else of
+    if isinstance(described, msgspec.inspect.StructType):
+        return {item.name: item.type for item in described.fields}
+    return {}
+
+
+def _value_of(text: str, wanted: Any) -> object:
+    """Read a variable as what its setting is; what doesn't fit stays text, and is complained of like in a file."""
+    if isinstance(wanted, msgspec.inspect.VarTupleType):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if isinstance(wanted, msgspec.inspect.BoolType | msgspec.inspect.IntType | msgspec.inspect.FloatType):
+        try:
+            return tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            return text
+    return text
+
+
+# ------------------------------------------------------------------------------------------------------------ checking
+
+
+def _check_names(source: _Source, table: Table, of: Any, path: _Path) -> None:
+    """Complain of names that aren't settings and take them out, so that the values of the others are checked too."""
+    fields = _fields(of)
+    for name in list(table):
+        here = (*path, name)
+        if isinstance(of, msgspec.inspect.DictType):
+            inner = of.value_type
+        elif name in fields:
+            inner = fields[name]
+        else:
+            source.complain(here, _unknown(name, fields))
+            del table[name]
+            continue
+        is_table = isinstance(inner, msgspec.inspect.StructType | msgspec.inspect.DictType)
+        if is_table and isinstance(table[name], dict):
+            _check_names(source, table[name], inner, here)
+
+
+def _unknown(name: str, known: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"there is no such setting; {hint}here are: {', '.join(known)}"
+
+
+Value = TypeVar("Value")
+
+
+def _convert(source: _Source) -> Config | None:
+    """Check the types section by section, so that each says what is wrong with it."""
+    sections: dict[str, Any] = {}
+    fields = {item.name: item.type for item in msgspec.structs.fields(Config)}
+    for name, value in source.table.items():
+        try:
+            sections[name] = msgspec.convert(value, fields[name], dec_hook=_decode)
+        except msgspec.ValidationError as error:
+            problem, _, place = str(error).partition(" - at `$")
+            path = tuple(part for part in place.rstrip("`").replace("[...]", ".*").split(".") if part)
+            if path and path[0] == "*" and isinstance(value, dict):
+                # msgspec doesn't name the key of a mapping, only that it is one.
+                path = (_bad_key(value, fields[name]), *path[1:])
+            path = (name, *(part for part in path if part != "*"))
+            source.complain(path, _in_words(problem) + _choices(path))
+    return None if source.problems else Config(**sections)
+
+
+def _bad_key(table: Table, of: Any) -> str:
+    for key, value in table.items():
+        try:
+            msgspec.convert({key: value}, of)
+        except msgspec.ValidationError:
+            return str(key)
+    raise AssertionError("every entry of the refused table is fine by itself")
+
+
+def _choices(path: _Path) -> str:
+    wanted = _type_at(path)
+    if isinstance(wanted, msgspec.inspect.LiteralType):
+        return f"; choose among: {', '.join(map(str, wanted.values))}"
+    return ""
+
+
+def _in_words(problem: str) -> str:
+    for technical, plain in (
+        ("Expected", "expected"),
+        ("Object missing required field", "it needs the setting"),
+        ("matching regex '^#[0-9a-fA-F]{6}$'", "such as #0f766e"),
+        ("matching regex '^[A-Za-z0-9._-]{0,64}$'", "of up to 64 letters, digits, '.', '_' or '-'"),
+        ("`array`", "a list"),
+        ("`str`", "a text"),
+        ("`int`", "a whole number"),
+        ("`float`", "a number"),
+        ("`bool`", "true or false"),
+        ("`object`", "a table"),
+        ("Invalid enum value", "it can't be"),
+    ):
+        problem = problem.replace(technical, plain)
+    return problem
+
+
+def _decode(wanted: type, value: object) -> object:
+    if wanted is Secret and isinstance(value, str):
+        return Secret(value)
+    raise msgspec.ValidationError("expected a text")
+
+
+def _with_secrets(source: _Source, config: Config, folder: Path) -> Config:
+    metrics = config.metrics
+    if not metrics.token_file:
+        return config
+    if metrics.token.value:
+        source.complain(("metrics", "token_file"), "give metrics.token or metrics.token_file, not both")
+        return config
+    file = folder / metrics.token_file
+    try:
+        token = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        source.complain(("metrics", "token_file"), f"{file} cannot be read: {error}")
+        return config
+    if not token:
+        source.complain(("metrics", "token_file"), f"{file} is empty")
+    return msgspec.structs.replace(config, metrics=msgspec.structs.replace(metrics, token=Secret(token)))
+
+
+def _check_values(source: _Source, config: Config) -> None:
+    for path, problem in _problems(config):
+        source.complain(path, problem)
+
+
+def _problems(config: Config) -> Iterator[tuple[_Path, str]]:
+    if len(config.delegations) != 2:
+        names = ", ".join(config.delegations) or "none"
+        yield ("delegations",), f"an office has exactly two delegations, here are: {names}"
+    for name, side in config.delegations.items():
+        try:
+            parse_delegation(name)
+        except ValueError as error:
+            yield ("delegations", name), str(error)
+        if not _is_time_zone(side.time_zone):
+            yield ("delegations", name, "time_zone"), _no_time_zone(side.time_zone)
+    if not _is_time_zone(config.office.time_zone):
+        yield ("office", "time_zone"), _no_time_zone(config.office.time_zone)
+    yield from _server_problems(config.server)
+    if config.metrics.host and not config.metrics.port:
+        yield ("metrics", "port"), "metrics.host needs a port of its own"
+
+
+def _server_problems(server: ServerSection) -> Iterator[tuple[_Path, str]]:
+    for origin in server.allowed_origins:
+        problem = _origin_problem(origin)
+        if problem:
+            yield ("server", "allowed_origins"), f"{origin!r} {problem}"
+    for network in server.trusted_proxies:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            yield ("server", "trusted_proxies"), f"expected addresses or networks such as 10.0.0.0/8: {error}"
+
+
+def _origin_problem(origin: str) -> str:
+    try:
+        parts = urlsplit(origin)
+        port = parts.port
+    except ValueError as error:
+        return f"is no origin: {error}"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "is no origin; one looks like https://office.example or http://127.0.0.1:8000"
+    default_port = 443 if parts.scheme == "https" else 80
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    browsers_own = f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, default_port) else "")
+    return "" if origin == browsers_own else f"is never sent by a browser; write {browsers_own!r}"
+
+
+def _is_time_zone(name: str) -> bool:
+    return _is_known_zone(name) or (name != "" and not _is_known_zone("Etc/UTC"))  # no table here to look it up in
+
+
+def _is_known_zone(name: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def _no_time_zone(name: str) -> str:
+    return f"{name!r} is no time zone; one looks like 'Asia/Seoul'"

@@ -1,0 +1,251 @@
+"""Puts the office together from its configuration: the only place that knows every concrete class.
+
+`serving` is a whole node and holds its data directory for itself; `back_office` is what a command needs, also beside a
+running server. Either is there as a whole or raises, and leaves nothing open.
+"""
+
+import asyncio
+import os
+import random
+import secrets
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Final
+
+import liaison
+from liaison.adapters.argon2_passwords import Argon2Passwords
+from liaison.adapters.data_directory import DataDirectory, EpochMarkError, InUseError
+from liaison.adapters.memory_bus import MemoryBus
+from liaison.adapters.memory_presence import MemoryPresence
+from liaison.adapters.sql_directory import SqlDirectory
+from liaison.adapters.sql_engine import Database, SchemaError, open_office
+from liaison.adapters.sql_log import SqlLog, SqlReadPositions
+from liaison.adapters.sql_writer import StorageUnavailableError
+from liaison.adapters.system_clock import SystemClock
+from liaison.config import Config, ServerSection
+from liaison.core.profile import OfficeProfile
+from liaison.edges.metrics import Metrics
+from liaison.edges.pages import BadBuild
+from liaison.edges.server import EdgeServer, listen
+from liaison.edges.settings import EdgeSettings
+from liaison.office.accounts import Accounts
+from liaison.office.office import Desks, Office, World
+from liaison.office.presence import PresenceFeed
+from liaison.office.registry import Registry
+from liaison.office.session_table import SessionTable
+from liaison.office.settings import OfficeSettings
+from liaison.ports.clock import Clock
+from liaison.ports.directory import Directory, DirectoryUnavailableError
+from liaison.ports.log import Log
+
+STATIC_DIRECTORY: Final = Path(liaison.__file__).parent / "static"
+
+
+class CannotStart(Exception):
+    """Nothing was started; the message says what stands in the way and what to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A node that serves: `address` is where browsers and bots find it, as seen from this machine.
+
+    `broken` is done, with the reason, once the database can't be trusted any more: leave the context then, and let a
+    supervisor start anew.
+    """
+
+    address: str
+    office: Office
+    server: EdgeServer
+    broken: asyncio.Future[str]
+
+
+@dataclass(frozen=True, slots=True)
+class BackOffice:
+    """An office's data without its server, for the command line."""
+
+    profile: OfficeProfile
+    accounts: Accounts
+    registry: Registry
+    directory: Directory
+    log: Log
+    clock: Clock
+
+
+@asynccontextmanager
+async def serving(config: Config) -> AsyncIterator[Running]:
+    """Serve an office for as long as the context lasts. Leaving it closes; call `Office.drain` before.
+
+    Raises CannotStart.
+    """
+    data = DataDirectory(config.data_directory)
+    async with AsyncExitStack() as stack:
+        with _start_failures():
+            # First the port and the folder, which another server may have: both are refused before anything is made.
+            listener = stack.enter_context(_listening(config.server.host, config.server.port, "server"))
+            own_metrics = config.metrics.port != 0
+            metrics_listeners = (
+                [stack.enter_context(_listening(config.metrics.host or "127.0.0.1", config.metrics.port, "metrics"))]
+                if own_metrics and config.metrics.enabled
+                else []
+            )
+            stack.enter_context(data.lock())
+            database = open_office(data)
+            stack.push_async_callback(database.close)
+            broken = _watch(database)
+            passwords = Argon2Passwords()
+            stack.callback(passwords.close)
+            port = int(listener.getsockname()[1])
+            # Not for secrets: those come from the operating system.
+            rng = random.Random(secrets.randbits(64))  # noqa: S311
+            metrics = Metrics()
+            office = _office(config, database, passwords, metrics, rng)
+            settings = _edge_settings(config, port)
+            server = EdgeServer(office, settings, metrics, rng)
+            await stack.enter_async_context(office.running())
+            await stack.enter_async_context(server.serving([listener], metrics_listeners=metrics_listeners))
+        yield Running(_address(config.server, port), office, server, broken)
+
+
+@asynccontextmanager
+async def back_office(config: Config, *, create: bool) -> AsyncIterator[BackOffice]:
+    """Open an office's data for one command. A server that runs beside it knows of changes within half a second.
+
+    With `create` an office that isn't there yet is begun. Raises CannotStart.
+    """
+    data = DataDirectory(config.data_directory)
+    if not create and not data.database.is_file():
+        raise CannotStart(f"there is no office in {data.path}; name its folder by --data or in the configuration")
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        with _start_failures():
+            database = open_office(data)
+            stack.push_async_callback(database.close)
+            passwords = Argon2Passwords()
+            stack.callback(passwords.close)
+            directory = SqlDirectory(database, clock)
+            registry = Registry(directory, clock)
+            await registry.start()
+        accounts = Accounts(directory, registry, passwords, config.profile, clock, secrets.token_bytes)
+        yield BackOffice(config.profile, accounts, registry, directory, SqlLog(database), clock)
+
+
+def _office(
+    config: Config, database: Database, passwords: Argon2Passwords, metrics: Metrics, rng: random.Random
+) -> Office:
+    clock = SystemClock()
+    profile = config.profile
+    node = config.server.node or socket.gethostname()
+    directory = SqlDirectory(database, clock)
+    registry = Registry(directory, clock)
+    world = World(
+        log=SqlLog(database),
+        reads=SqlReadPositions(database),
+        directory=directory,
+        bus=MemoryBus().node(),
+        clock=clock,
+        observer=metrics,
+        rng=rng,
+    )
+    store = MemoryPresence(clock, epoch=secrets.token_hex(8))
+    desks = Desks(
+        registry=registry,
+        accounts=Accounts(directory, registry, passwords, profile, clock, secrets.token_bytes),
+        presence=PresenceFeed(store, clock, profile, node=node, rng=rng),
+        session_table=SessionTable(node),
+    )
+    return Office(node, profile, _office_settings(config), world, desks)
+
+
+def _office_settings(config: Config) -> OfficeSettings:
+    limits = config.limits
+    return OfficeSettings(
+        commands_per_s=limits.commands_per_s,
+        commands_burst=limits.commands_burst,
+        user_publishes_per_s=limits.user_publishes_per_s,
+        user_publishes_burst=limits.user_publishes_burst,
+        sessions_per_user=limits.sessions_per_user,
+        poll_interval_s=limits.poll_interval_s,
+        drain_spread_ms=limits.drain_spread_ms,
+        drain_timeout_s=limits.drain_timeout_s,
+    )
+
+
+def _edge_settings(config: Config, port: int) -> EdgeSettings:
+    server, metrics = config.server, config.metrics
+    return EdgeSettings(
+        allowed_origins=frozenset(server.allowed_origins) or default_origins(server.host, port),
+        static_directory=STATIC_DIRECTORY,
+        uses_tls=server.uses_tls,
+        trusted_proxies=tuple(map(ip_network, server.trusted_proxies)),
+        metrics_token=metrics.token.value,
+        serves_metrics=metrics.enabled and not metrics.port,
+        connects_per_address_per_s=config.limits.connects_per_address_per_s,
+    )
+
+
+def default_origins(host: str, port: int) -> frozenset[str]:
+    """Give the origins of a browser on this machine, when no other was named."""
+    own = {host} if host not in ("0.0.0.0", "::") else {socket.gethostname().lower()}  # noqa: S104 - compared, not bound
+    if _is_local(host):
+        own |= {"127.0.0.1", "localhost"}
+    return frozenset(f"http://{_in_url(name)}:{port}" for name in own)
+
+
+def _is_local(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def _address(server: ServerSection, port: int) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104 - compared, not bound
+    return f"http://{_in_url(host)}:{port}"
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+@contextmanager
+def _listening(host: str, port: int, section: str) -> Iterator[socket.socket]:
+    try:
+        listener = listen(host, port)
+    except OSError as error:
+        reason = error.strerror or error
+        raise CannotStart(
+            f"cannot listen on {host}:{port}: {reason}; choose another {section}.host or {section}.port"
+        ) from error
+    with listener:
+        yield listener
+
+
+def _watch(database: Database) -> asyncio.Future[str]:
+    broken: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    database.call_on_fatal(broken.set_result)
+    return broken
+
+
+@contextmanager
+def _start_failures() -> Iterator[None]:
+    """Turn what can stand in the way of a start into one sentence."""
+    try:
+        yield
+    except (
+        InUseError,
+        SchemaError,
+        EpochMarkError,
+        StorageUnavailableError,
+        DirectoryUnavailableError,
+        BadBuild,
+    ) as error:
+        raise CannotStart(str(error)) from error
+    except OSError as error:
+        raise CannotStart(f"{error.filename or 'the data directory'}: {error.strerror or os.strerror(0)}") from error
