@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.bot.peer import TOKEN
+from tests.bot.peer import GENERAL, TOKEN
 
 SERVER = Path(__file__).parents[2] / "server"
 PATIENCE_S = 20
@@ -15,7 +15,7 @@ PATIENCE_S = 20
 
 @asynccontextmanager
 async def program(
-    *arguments: str, url: str, cursor: Path, token: str = TOKEN
+    *arguments: str, url: str, cursor: Path, token: str = TOKEN, channel: str = GENERAL
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run Python with these arguments, warnings being errors; it ends with the block at the latest."""
     process = await asyncio.create_subprocess_exec(
@@ -27,6 +27,7 @@ async def program(
             "LIAISON_URL": url,
             "LIAISON_TOKEN": token,
             "LIAISON_CURSOR": str(cursor),
+            "LIAISON_CHANNEL": channel,
             "PYTHONPATH": str(SERVER),
             "PATH": os.environ["PATH"],
             "no_proxy": "127.0.0.1",
