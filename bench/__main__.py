@@ -1,0 +1,158 @@
+"""Measures what a delivery costs, ours beside others in the same run. (`make bench`, `make bench-quick`)
+
+The figure that travels between machines is CPU time of the server process per delivery, by the kernel's accounting, and
+the ratio to a peer measured in the same minutes. Servers alternate, A B A B; the median counts. A run in which the
+generator had no idle time left measured the generator: it is void and said so.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bench import servers
+
+# Below this the generator was too busy to be believed.
+LEAST_IDLE: Final = 0.03
+
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A load: how many of what, as a closed loop of `window` messages or at `rate` a second."""
+
+    name: str
+    title: str
+    subscribers: int
+    publishers: int
+    channels: int = 1
+    window: int = 0
+    rate: float = 0.0
+
+    @property
+    def connections(self) -> int:
+        return self.subscribers + self.publishers
+
+    def options(self) -> list[str]:
+        pace = ["--rate", str(self.rate)] if self.rate else ["--window", str(self.window)]
+        counts = {"subscribers": self.subscribers, "publishers": self.publishers, "channels": self.channels}
+        return [text for name, value in counts.items() for text in (f"--{name}", str(value))] + pace
+
+
+HOT = Work("hot", "50 publishers × 1,000 subscribers, as fast as it goes", 1000, 50, window=400)
+SINGLE = Work("single", "1 publisher × 1,000 subscribers, 50 messages/s", 1000, 1, rate=50)
+ROOMS = Work(
+    "rooms", "10 rooms × 10 subscribers, a publisher each, as fast as it goes", 100, 10, channels=10, window=100
+)
+SMALL_ROOMS = Work("rooms_light", "10 rooms × 10 subscribers, 200 messages/s", 100, 10, channels=10, rate=200)
+
+ALL: Final = (HOT, SINGLE, ROOMS, SMALL_ROOMS)
+QUICK: Final = (HOT, SINGLE)
+
+Start = Callable[[Work], AbstractContextManager[servers.Target]]
+SERVERS: Final[dict[str, Start]] = {
+    "liaison": lambda work: servers.liaison(work.connections, work.channels),
+    "aiohttp": lambda _work: servers.aiohttp(),
+}
+
+
+def main() -> None:
+    """Run the bench and print a table and, as the last line, one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="under 45 seconds: fewer loads, shorter and fewer rounds")
+    parser.add_argument("--rounds", type=int, help="how often each server is measured under each load")
+    parser.add_argument("--seconds", type=float, help="how long one measurement takes")
+    parser.add_argument("--json", type=Path, help="also write every measurement to this file")
+    arguments = parser.parse_args()
+    rounds = arguments.rounds or (1 if arguments.quick else 5)
+    seconds = arguments.seconds or (2.5 if arguments.quick else 5.0)
+    works = QUICK if arguments.quick else ALL
+    os.sched_setaffinity(0, {servers.GENERATOR_CORE})
+    with _generator() as generator:
+        measured = {work.name: _measure(work, generator, rounds, seconds) for work in works}
+    _print_table(works, measured)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(measured, indent=1))
+    print(json.dumps(_summary(measured)))
+
+
+@contextmanager
+def _generator() -> Iterator[Path]:
+    """Build the load generator with the system's C compiler."""
+    with tempfile.TemporaryDirectory(prefix="liaison-bench-") as folder:
+        program = Path(folder) / "loadgen"
+        subprocess.run(["cc", "-O2", "-o", program, servers.HERE / "loadgen.c"], check=True)
+        yield program
+
+
+def _measure(work: Work, generator: Path, rounds: int, seconds: float) -> dict[str, list[Figures]]:
+    measured: dict[str, list[Figures]] = {name: [] for name in SERVERS}
+    for _ in range(rounds):
+        for name, start in SERVERS.items():
+            with start(work) as target:
+                figures = _load(target, work, generator, seconds)
+            measured[name].append(figures)
+            print(_round_line(work, name, figures), file=sys.stderr, flush=True)
+    return measured
+
+
+def _load(target: servers.Target, work: Work, generator: Path, seconds: float) -> Figures:
+    command = [str(generator), "--port", str(target.port), "--pid", str(target.pid), "--seconds", str(seconds)]
+    command += [*target.generator_options, *work.options()]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=seconds + 150)
+    figures: Figures = json.loads(done.stdout)
+    if figures["missing"] or figures["lost_connections"] or figures["refusals"]:
+        raise RuntimeError(f"{target.name} under {work.name} lost something: {figures}")
+    figures["void"] = figures["generator_idle"] < LEAST_IDLE
+    return figures
+
+
+def _round_line(work: Work, name: str, figures: Figures) -> str:
+    void = "  VOID: the generator had no idle time" if figures["void"] else ""
+    return (
+        f"{work.name:12} {name:8} {figures['us_per_delivery']:8.3f} µs  {figures['deliveries_per_s']:10,.0f}/s  "
+        f"seen p99 {figures['seen_p99_ms']:7.1f} ms  generator idle {figures['generator_idle']:.0%}{void}"
+    )
+
+
+def _median(rows: list[Figures], key: str) -> float:
+    good = [row[key] for row in rows if not row["void"]]
+    return statistics.median(good) if good else float("nan")
+
+
+def _print_table(works: tuple[Work, ...], measured: dict[str, dict[str, list[Figures]]]) -> None:
+    for work in works:
+        print(f"\n{work.title} (200-byte texts; liaison commits each with fsync first)")
+        print(f"  {'server':10}{'µs CPU/delivery':>16}{'deliveries/s':>14}{'seen p50':>10}{'p99 ms':>9}{'ratio':>8}")
+        ours = _median(measured[work.name]["liaison"], "us_per_delivery")
+        for name, rows in measured[work.name].items():
+            cost = _median(rows, "us_per_delivery")
+            print(
+                f"  {name:10}{cost:16.3f}{_median(rows, 'deliveries_per_s'):14,.0f}"
+                f"{_median(rows, 'seen_p50_ms'):10.1f}{_median(rows, 'seen_p99_ms'):9.1f}{ours / cost:8.2f}"
+            )
+
+
+def _summary(measured: dict[str, dict[str, list[Figures]]]) -> Figures:
+    """The figures by the names that scripts look for; ratios are ours over theirs."""
+    summary: Figures = {}
+    for work, by_server in measured.items():
+        ours = _median(by_server["liaison"], "us_per_delivery")
+        summary[f"{work}_us_per_delivery"] = round(ours, 4)
+        for name, rows in by_server.items():
+            if name != "liaison":
+                summary[f"{work}_vs_{name}"] = round(ours / _median(rows, "us_per_delivery"), 4)
+    return summary
+
+
+if __name__ == "__main__":
+    main()

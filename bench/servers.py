@@ -1,0 +1,134 @@
+"""Starts the servers that are measured: ours as it is deployed, and peers; each pinned to one core."""
+
+import asyncio
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from liaison.adapters.data_directory import DataDirectory
+from liaison.adapters.sql_directory import SqlDirectory
+from liaison.adapters.sql_engine import open_office
+from liaison.adapters.system_clock import SystemClock
+from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
+from liaison.core.rights import Account, Channel, Credential, CredentialKind, Membership, Role, digest_of
+from liaison.ports.directory import Secrets
+
+HERE: Final = Path(__file__).parent
+SERVER_CORE: Final = 0
+GENERATOR_CORE: Final = 1
+CHANNEL_PREFIX: Final = "joint/bench-"
+CONNECTIONS_PER_USER: Final = 10
+
+# Only rates are raised, because one address plays a thousand people here; every check stays on.
+CONFIG: Final = """
+[limits]
+connects_per_address_per_s = 100000
+commands_per_s = 100000
+commands_burst = 100000
+user_publishes_per_s = 100000
+user_publishes_burst = 100000
+
+[log]
+level = "warning"
+"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server that is up: where, which process, and how the generator speaks to it."""
+
+    name: str
+    port: int
+    pid: int
+    generator_options: tuple[str, ...]
+
+
+def free_port() -> int:
+    """Give a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def liaison(connections: int, channels: int) -> Iterator[Target]:
+    """Our server on a fresh office with enough accounts, each message committed with fsync before it is delivered."""
+    with tempfile.TemporaryDirectory(prefix="liaison-bench-") as folder:
+        data = Path(folder)
+        tokens = asyncio.run(_found_office(data, connections, channels))
+        (data / "tokens").write_text("\n".join(tokens))
+        (data / "liaison.toml").write_text(CONFIG)
+        port = free_port()
+        command = [sys.executable, "-m", "liaison", "serve", "--config", str(data / "liaison.toml")]
+        command += ["--data", str(data), "--port", str(port)]
+        options = ("--mode", "liaison", "--tokens", str(data / "tokens"), "--channel-prefix", CHANNEL_PREFIX)
+        with _process("liaison", command, port, options) as target:
+            yield target
+
+
+@contextmanager
+def aiohttp() -> Iterator[Target]:
+    """Plain aiohttp with `send_bytes`."""
+    port = free_port()
+    command = [sys.executable, str(HERE / "peers" / "aiohttp_fanout.py"), str(port)]
+    with _process("aiohttp", command, port, ("--mode", "raw")) as target:
+        yield target
+
+
+async def _found_office(data: Path, connections: int, channels: int) -> list[str]:
+    database = open_office(DataDirectory(data))
+    directory = SqlDirectory(database, SystemClock())
+    tokens, members = [], {}
+    for number in range(-(-connections // CONNECTIONS_PER_USER)):
+        side = DelegationId("south" if number % 2 else "north")
+        user = UserId(f"{side}-bench-{number}")
+        await directory.add_account(Account(user, user, side, Role.BOT), Secrets("", ""), actor="bench")
+        secret = "lsn_" + secrets.token_urlsafe(32)
+        credential = Credential(
+            digest_of(secret), user, CredentialKind.TOKEN, "bench", Millis(0), Millis(4_102_444_800_000)
+        )
+        await directory.add_credential(credential, actor="bench")
+        tokens.append(secret)
+        members[user] = Membership()
+    for number in range(channels):
+        channel = ChannelId(f"{CHANNEL_PREFIX}{number}")
+        await directory.add_channel(Channel(channel, channel, channel, open_to_all=False), members, actor="bench")
+    await database.close()
+    return tokens
+
+
+@contextmanager
+def _process(name: str, command: list[str], port: int, options: tuple[str, ...]) -> Iterator[Target]:
+    pinned = ["taskset", "--cpu-list", str(SERVER_CORE), *command]
+    process = subprocess.Popen(pinned, stdout=subprocess.DEVNULL)
+    try:
+        _wait_for(port, process)
+        yield Target(name, port, process.pid, options)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with {process.returncode} before it listened")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError("the server does not listen after 30 s")
