@@ -59,7 +59,7 @@ METRICS: Final = (
 )
 
 # The library would add a second family to each, with the moment of its birth.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]  # The library left it untyped.
 
 # Half a millisecond is what one fsync takes at best; the targets are 25 ms for an ack and 50 ms between nodes.
 _LATENCY_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)

@@ -1,0 +1,297 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from websockets.frames import Opcode
+
+from liaison.edges.coalescing import HIGH_WATER_BYTES
+from liaison.edges.socket_protocol import SocketLimits, SocketProtocol
+from liaison.protocol.close_codes import CloseCode
+from liaison.protocol.codec import websocket_frame
+from tests.edges.echo import EchoServer, echo_server, masked
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[EchoServer]:
+    limits = SocketLimits(kind=None, max_fragments=4, max_control_frames=5)
+    async with echo_server(limits, max_frame_bytes=1000) as server:
+        yield server
+
+
+async def test_messages_come_back_in_order_also_when_they_come_in_one_piece_or_byte_by_byte(server: EchoServer) -> None:
+    peer, echo = await server.connect()
+    peer.writer.write(masked(Opcode.BINARY, b"one") + masked(Opcode.TEXT, "둘".encode()))
+    for byte in masked(Opcode.BINARY, b"three"):
+        peer.writer.write(bytes((byte,)))
+        await peer.writer.drain()
+    assert [await peer.frame() for _ in range(3)] == [(0x82, b"one"), (0x81, "둘".encode()), (0x82, b"three")]
+    assert echo.causes == []
+
+
+async def test_a_fragmented_message_is_whole_and_a_ping_between_its_parts_is_answered_first(server: EchoServer) -> None:
+    peer, _ = await server.connect()
+    peer.writer.write(masked(Opcode.TEXT, b"a", fin=False) + masked(Opcode.PING, b"p") + masked(Opcode.CONT, b"b"))
+    assert [await peer.frame(), await peer.frame()] == [(0x8A, b"p"), (0x81, b"ab")]
+
+
+async def test_pongs_stand_between_the_answers_they_came_between(server: EchoServer) -> None:
+    peer, _ = await server.connect()
+    peer.writer.write(masked(Opcode.BINARY, b"1") + masked(Opcode.PING, b"2") + masked(Opcode.BINARY, b"3"))
+    assert [(await peer.frame())[1] for _ in range(3)] == [b"1", b"2", b"3"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (websocket_frame(b"unmasked"), CloseCode.PROTOCOL_ERROR),
+        (b"\x83\x80\0\0\0\0", CloseCode.PROTOCOL_ERROR),  # an opcode that nobody has defined
+        (b"\xc2\x80\0\0\0\0", CloseCode.PROTOCOL_ERROR),  # a reserved bit: compression that was not agreed to
+        (b"\x09\x80\0\0\0\0", CloseCode.PROTOCOL_ERROR),  # a fragmented ping
+        (masked(Opcode.CONT, b"of nothing"), CloseCode.PROTOCOL_ERROR),
+        (masked(Opcode.TEXT, b"a", fin=False) + masked(Opcode.TEXT, b"b"), CloseCode.PROTOCOL_ERROR),
+        (masked(Opcode.TEXT, b"\xff\xfe"), CloseCode.INVALID_DATA),
+        (masked(Opcode.BINARY, bytes(1001)), CloseCode.MESSAGE_TOO_BIG),
+        (b"\x82\xff" + (2**62).to_bytes(8, "big") + bytes(4), CloseCode.MESSAGE_TOO_BIG),  # only announced
+        (
+            masked(Opcode.BINARY, bytes(600), fin=False) + masked(Opcode.CONT, bytes(600)),
+            CloseCode.MESSAGE_TOO_BIG,
+        ),
+        (
+            masked(Opcode.BINARY, fin=False) + masked(Opcode.CONT, fin=False) * 5,
+            CloseCode.MESSAGE_TOO_BIG,
+        ),
+        (masked(Opcode.PING, b"x") * 6, CloseCode.FLOODING),
+        (masked(Opcode.CLOSE, b"\x03"), CloseCode.PROTOCOL_ERROR),
+    ],
+)
+async def test_what_breaks_the_rules_is_answered_with_its_close_code_and_ends(
+    server: EchoServer, sent: bytes, code: CloseCode
+) -> None:
+    peer, echo = await server.connect()
+    peer.writer.write(sent)
+    assert await peer.close_code() == code
+    # Nothing follows a close frame.
+    assert await peer.reader.read() == b""
+    await echo.closed.wait()
+    assert echo.received == []
+    assert len(echo.causes) == 1
+
+
+async def test_messages_before_a_fault_are_delivered_and_answered_before_the_close(server: EchoServer) -> None:
+    peer, echo = await server.connect()
+    peer.writer.write(masked(Opcode.BINARY, b"good") + websocket_frame(b"bad"))
+    assert await peer.frame() == (0x82, b"good")
+    assert await peer.close_code() == CloseCode.PROTOCOL_ERROR
+    assert echo.causes == ["protocol error"]
+
+
+async def test_a_peer_that_goes_on_after_its_fault_is_cut_off_after_two_seconds(server: EchoServer) -> None:
+    peer, echo = await server.connect()
+    peer.writer.write(websocket_frame(b"unmasked"))
+    assert await peer.close_code() == CloseCode.PROTOCOL_ERROR
+    server.pass_time(1_500)
+    peer.writer.write(masked(Opcode.BINARY, b"more"))
+    server.pass_time(1_000)
+    assert len(server.group) == 1
+    while len(server.group):
+        await peer.reader.read(1)
+    assert echo.received == []
+
+
+@pytest.mark.parametrize(("kind", "sent"), [(Opcode.BINARY, Opcode.TEXT), (Opcode.TEXT, Opcode.BINARY)])
+async def test_the_other_kind_of_frames_is_refused(kind: Opcode, sent: Opcode) -> None:
+    async with echo_server(SocketLimits(kind)) as server:
+        peer, echo = await server.connect()
+        peer.send(sent, b"{}")
+        assert await peer.close_code() == CloseCode.UNSUPPORTED_DATA
+        assert echo.received == []
+        assert echo.causes == ["unsupported data"]
+
+
+async def test_a_longer_frame_is_taken_once_the_receiver_allows_it(server: EchoServer) -> None:
+    peer, echo = await server.connect()
+    echo.max_frame_bytes = 5000
+    peer.send(Opcode.BINARY, bytes(5000))
+    assert await peer.frame() == (0x82, bytes(5000))
+
+
+async def test_a_close_frame_is_echoed_and_the_connection_ends(server: EchoServer) -> None:
+    peer, echo = await server.connect()
+    peer.writer.write(masked(Opcode.BINARY, b"last") + masked(Opcode.CLOSE, b"\x03\xe8bye"))
+    assert await peer.frame() == (0x82, b"last")
+    assert await peer.frame() == (0x88, b"\x03\xe8bye")
+    assert await peer.reader.read() == b""
+    assert echo.causes == ["closed"]
+
+
+async def test_a_connection_that_breaks_without_a_close_frame_is_broken(server: EchoServer) -> None:
+    peer, echo = await server.connect()
+    peer.writer.write_eof()
+    await echo.closed.wait()
+    assert echo.causes == ["broken"]
+    assert await peer.reader.read() == b""
+
+
+async def test_our_close_says_its_code_after_what_was_queued_and_waits_for_the_peers(server: EchoServer) -> None:
+    peer, echo = await server.connect()
+    echo.socket.send(websocket_frame(b"before"))
+    echo.socket.close(CloseCode.REVOKED, "revoked")
+    echo.socket.close(CloseCode.SLOW, "again")
+    echo.socket.send(websocket_frame(b"after"))
+    assert await peer.frame() == (0x82, b"before")
+    assert await peer.frame() == (0x88, CloseCode.REVOKED.to_bytes(2, "big") + b"revoked")
+    assert echo.causes == []
+    peer.writer.write(masked(Opcode.BINARY, b"too late") + masked(Opcode.CLOSE, b"\x11\x97"))
+    assert await peer.reader.read() == b""
+    await echo.closed.wait()
+    assert echo.causes == ["revoked"]
+    assert echo.received == []
+
+
+async def test_a_peer_that_never_answers_our_close_is_dropped_after_two_seconds(server: EchoServer) -> None:
+    peer, echo = await server.connect()
+    echo.socket.close(CloseCode.GOING_AWAY, "moving")
+    assert await peer.close_code() == CloseCode.GOING_AWAY
+    server.pass_time(1_900)
+    assert not echo.socket._transport.is_closing()
+    server.pass_time(500)
+    await echo.closed.wait()
+    assert echo.causes == ["going away"]
+
+
+async def test_what_one_turn_of_the_loop_sends_leaves_in_one_write(
+    server: EchoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer, echo = await server.connect()
+    writes: list[bytes] = []
+
+    class Counting:
+        def __getattr__(self, name: str) -> object:
+            return getattr(transport, name)
+
+        def write(self, data: bytes) -> None:
+            writes.append(data)
+            transport.write(data)
+
+    transport = echo.socket._transport
+    monkeypatch.setattr(echo.socket, "_transport", Counting())
+    sent = [websocket_frame(b"%d" % number) for number in range(50)]
+    for frame in sent:
+        echo.socket.send(frame)
+    assert writes == []
+    assert await peer.reader.readexactly(sum(map(len, sent))) == b"".join(sent)
+    assert writes == [b"".join(sent)]
+
+
+async def test_a_silent_peer_is_pinged_and_given_up_after_ten_seconds_without_a_byte(server: EchoServer) -> None:
+    peer, echo = await server.connect()
+    server.pass_time(15_250)
+    assert await peer.frame() == (0x89, b"")
+    server.pass_time(9_000)
+    assert echo.causes == []
+    server.pass_time(1_500)
+    assert echo.causes == ["no pong"]
+    assert await peer.close_code() == CloseCode.NO_PONG
+
+
+async def test_any_byte_counts_as_life(server: EchoServer) -> None:
+    peer, echo = await server.connect()
+    for _ in range(3):
+        server.pass_time(15_250)
+        assert await peer.frame() == (0x89, b"")
+        # Half a frame: no pong, no message.
+        peer.writer.write(b"\x82")
+        while not echo.socket._heard:
+            await peer.writer.drain()
+            await asyncio.sleep(0)
+        peer.writer.write(b"\x80\0\0\0\0")
+        assert await peer.frame() == (0x82, b"")
+        server.pass_time(10_250)
+    assert echo.causes == []
+
+
+async def test_a_reader_that_stops_holds_a_bounded_buffer_and_is_closed_as_slow_after_thirty_seconds(
+    server: EchoServer,
+) -> None:
+    peer, echo = await server.connect()
+    peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # A transport that reads, as all of sockets.
+    await _fill(echo.socket)
+    assert not echo.socket.is_writable
+    assert echo.socket.buffered_bytes() < 512 * 1024
+    server.pass_time(29_000)
+    assert echo.causes == []
+    server.pass_time(1_500)
+    assert echo.causes == ["slow"]
+    server.pass_time(2_500)
+    while len(server.group):
+        await asyncio.sleep(0)
+
+
+async def test_a_reader_that_takes_something_is_slow_but_stays_and_is_told_of_when_it_drained(
+    server: EchoServer,
+) -> None:
+    peer, echo = await server.connect()
+    peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # As above.
+    await _fill(echo.socket)
+    buffered = echo.socket.buffered_bytes()
+    peer.writer.transport.resume_reading()  # type: ignore[attr-defined]  # As above.
+    while echo.socket.buffered_bytes() == buffered:
+        await peer.reader.read(1024)
+    peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # As above.
+    server.pass_time(30_500)
+    assert echo.causes == []
+    peer.writer.transport.resume_reading()  # type: ignore[attr-defined]  # As above.
+    echo.writable.clear()
+    reading = asyncio.ensure_future(_read_all(peer.reader))
+    await echo.writable.wait()
+    assert echo.socket.is_writable
+    reading.cancel()
+
+
+async def test_more_than_a_buffer_in_one_turn_is_not_writable_until_it_was_written(server: EchoServer) -> None:
+    peer, echo = await server.connect()
+    frame = websocket_frame(bytes(HIGH_WATER_BYTES // 2))
+    echo.socket.send(frame)
+    assert echo.socket.is_writable
+    echo.socket.send(frame)
+    assert not echo.socket.is_writable
+    await peer.reader.readexactly(2 * len(frame))
+    await echo.writable.wait()
+    assert echo.socket.is_writable
+
+
+async def test_while_reading_is_paused_nothing_is_received_and_silence_is_no_fault(server: EchoServer) -> None:
+    peer, echo = await server.connect()
+    echo.socket.pause_reading()
+    peer.send(Opcode.BINARY, b"waits")
+    server.pass_time(15_250)
+    assert await peer.frame() == (0x89, b"")
+    server.pass_time(11_000)
+    assert echo.causes == []
+    assert echo.received == []
+    echo.socket.resume_reading()
+    assert await peer.frame() == (0x82, b"waits")
+
+
+async def test_closing_the_group_ends_everybody_with_the_code(server: EchoServer) -> None:
+    peers = [(await server.connect())[0] for _ in range(3)]
+
+    closing = asyncio.ensure_future(server.group.close(CloseCode.SERVICE_RESTART, "restart"))
+    for peer in peers:
+        assert await peer.close_code() == CloseCode.SERVICE_RESTART
+        peer.send(Opcode.CLOSE, b"\x03\xf4")
+    await closing
+    assert len(server.group) == 0
+
+
+async def _fill(socket: SocketProtocol) -> None:
+    """Send until the peer's buffers and ours are full."""
+    frame = websocket_frame(bytes(8 * 1024))
+    while socket.is_writable:
+        socket.send(frame)
+        await asyncio.sleep(0)
+
+
+async def _read_all(reader: asyncio.StreamReader) -> None:
+    while await reader.read(64 * 1024):
+        pass
