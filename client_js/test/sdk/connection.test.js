@@ -242,11 +242,10 @@ describe("a line that says nothing", () => {
   test("is asked at once when the device's clock was set back", async () => {
     const bench = new Bench();
     const socket = await bench.connect();
-    const oneHour = 3_600_000;
     await bench.time.advance(10_000);
-    bench.time.nowMs -= oneHour;
-    await bench.time.advance(oneHour + 5_000);
-    assert.ok(bench.sockets.length > 1 || socket.of("ping").length > 0);
+    bench.clockSkewMs = -3_600_000;
+    await bench.time.advance(5_000);
+    assert.equal(socket.of("ping").length, 1);
   });
 });
 

@@ -99,6 +99,12 @@ describe("differences", () => {
     assert.deepEqual([...presence.users.keys()], ["south-1", "north-1"]);
   });
 
+  test("that waited and are of another epoch than the snapshot are dropped", () => {
+    const waiting = applyDiff(UNKNOWN_PRESENCE, diff(4, { epoch: "e0", joins: [person("south-1")] }));
+    const presence = applySnapshot(waiting, snapshot({ version: 4 }));
+    assert.deepEqual([presence.needsSnapshot, presence.current, presence.users.size], [false, true, 0]);
+  });
+
   test("with a gap between them ask for a snapshot and are not applied", () => {
     const before = applySnapshot(UNKNOWN_PRESENCE, snapshot({ version: 3 }));
     const gapped = applyDiff(before, diff(4, { joins: [person("south-1")] }));

@@ -136,6 +136,8 @@ export class Bench {
   errors = [];
   isOnline = true;
   random = 0.5;
+  /** How far the device's clock is off the time that really passes. */
+  clockSkewMs = 0;
   #keys = 0;
   /** @type {Set<() => void>} */
   #onlineListeners = new Set();
@@ -155,7 +157,7 @@ export class Bench {
       },
       storage,
       timers: this.time.timers,
-      now: this.time.now,
+      now: () => this.time.nowMs + this.clockSkewMs,
       random: () => this.random,
       newKey: () => `key-${++this.#keys}`,
       online: {
