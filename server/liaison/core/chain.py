@@ -33,5 +33,7 @@ def link_of(previous: bytes, channel: ChannelId, seq: int, time_ms: Millis, draf
         draft.reaction,
         draft.removed,
         draft.mentions,
+        draft.precedence.value,
+        draft.data,
     )
     return hashlib.sha256(previous + _encode(fields)).digest()

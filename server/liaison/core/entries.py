@@ -11,12 +11,29 @@ from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 
 
 class EntryKind(Enum):
-    """What an entry does. The registers add kinds of their own."""
+    """What an entry does. Entries of the registers carry their event in `data`."""
 
     TEXT = "text"
     CORRECTION = "correction"
     WITHDRAWAL = "withdrawal"
     REACTION = "reaction"
+    # The channel stops taking entries, and takes them again; see ports.log.Log.append.
+    SUSPENSION = "suspension"
+    RESUMPTION = "resumption"
+    LINE_CHECK = "line_check"
+    DUTY = "duty"
+    DISPATCH = "dispatch"
+    ADMINISTRATION = "administration"
+    SIGNED_HEAD = "signed_head"
+
+
+class Precedence(Enum):
+    """How urgent an entry is. Life safety passes a suspension, and neither it nor FLASH is ever silenced at a desk."""
+
+    ROUTINE = ""
+    PRIORITY = "priority"
+    FLASH = "flash"
+    LIFE_SAFETY = "life_safety"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +41,8 @@ class Draft:
     """An entry that asks for a place: everything but seq, time and link.
 
     `key` is the sender's own idempotency key. `ref` is the seq that a reply answers, or that a correction, withdrawal
-    or reaction is about; 0 is none. `removed` takes a reaction back. Unused strings are empty.
+    or reaction is about; 0 is none. `removed` takes a reaction back. `data` is a register's event as canonical JSON:
+    UTF-8, keys sorted, no blanks. Unused strings are empty.
     """
 
     sender: UserId
@@ -36,11 +54,13 @@ class Draft:
     reaction: str = ""
     removed: bool = False
     mentions: tuple[UserId, ...] = ()
+    precedence: Precedence = Precedence.ROUTINE
+    data: str = ""
 
     @property
     def size_bytes(self) -> int:
         """About what it takes in a batch; the constant stands for the fields beside the text."""
-        return 128 + len(self.text) * 3
+        return 128 + (len(self.text) + len(self.data)) * 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +94,27 @@ class Conflicting:
     """The key had been used by this sender in this channel for something else; nothing was stored."""
 
 
-Outcome = Stored | Repeated | Conflicting
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The channel is suspended: the draft is durable and in order, and becomes an entry when it is resumed.
+
+    `place` counts from 1 within the suspension. A repeat with the same key gives the same place.
+    """
+
+    place: int
+    time_ms: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class HeldDraft:
+    """A draft that waits for its channel to be resumed."""
+
+    place: int
+    time_ms: Millis
+    draft: Draft
+
+
+Outcome = Stored | Repeated | Conflicting | Held
 
 
 @dataclass(frozen=True, slots=True)

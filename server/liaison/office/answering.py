@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from liaison.core.entries import Draft, EntryKind, Page
+from liaison.core.entries import Draft, EntryKind, Page, Precedence
 from liaison.core.identifiers import (
     ChannelId,
     ChannelKind,
@@ -108,6 +108,7 @@ class Answers:
             text=_stored_text(command.text),
             ref=command.reply_to,
             mentions=mentions,
+            precedence=Precedence(command.precedence),
         )
 
     async def _submit(self, command_id: int, channel: ChannelId, draft: Draft) -> frames.PublishReply:

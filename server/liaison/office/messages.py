@@ -23,6 +23,8 @@ def message_of(entry: Entry, epoch: int) -> Message:
         reaction=draft.reaction,
         removed=draft.removed,
         mentions=draft.mentions,
+        precedence=draft.precedence.value,
+        data=draft.data,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from liaison.core.entries import Conflicting, Draft, Repeated, Stored
+from liaison.core.entries import Conflicting, Draft, Held, Repeated, Stored
 from liaison.core.identifiers import ChannelId
 from liaison.office.hub import Hubs
 from liaison.office.tasks import Spawn
@@ -37,12 +37,13 @@ class Origin(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Where a message stands, now or since an earlier try with the same key."""
+    """Where a message stands, now or since an earlier try with the same key; `held` ones have seq 0."""
 
     epoch: int
     seq: int
     time_ms: int
     duplicate: bool
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,8 @@ class Publisher:
                     self._observer.acknowledged(item.draft.delegation, (now_s - item.arrived_s) * 1000)
                 case Repeated(seq, time_ms):
                     item.done(Published(appended.epoch, seq, time_ms, duplicate=True))
+                case Held(time_ms=time_ms):
+                    item.done(Published(appended.epoch, 0, time_ms, duplicate=False, held=True))
                 case Conflicting():
                     item.failed(Refused(ErrorCode.CONFLICT, "this key was used for another message"))
         if fresh:

@@ -404,4 +404,5 @@ def publish_reply(command_id: int, published: Published) -> frames.PublishReply:
         epoch=published.epoch,
         time_ms=published.time_ms,
         duplicate=published.duplicate,
+        held=published.held,
     )

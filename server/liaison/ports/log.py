@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from liaison.core.entries import Draft, Entry, Outcome, Page
+from liaison.core.entries import Draft, Entry, HeldDraft, Outcome, Page
 from liaison.core.identifiers import ChannelId, Millis, UserId
 from liaison.core.position import Position
 
@@ -15,6 +15,14 @@ class UnknownOutcomeError(Exception):
 
 class LogUnavailableError(Exception):
     """Definitely not stored; trying again may help."""
+
+
+class HeadMovedError(Exception):
+    """Definitely not stored: the channel's head is not where the caller expected it. Read on, decide anew."""
+
+    def __init__(self, head: int) -> None:
+        super().__init__(f"the head is {head}")
+        self.head = head
 
 
 class LogFullError(LogUnavailableError):
@@ -32,14 +40,23 @@ class Appended:
 class Log(Protocol):
     """Append-only, durable, ordered. All reads see at least every append whose call returned before they began."""
 
-    async def append(self, channel: ChannelId, drafts: Sequence[Draft], now_ms: Millis) -> Appended:
+    async def append(
+        self, channel: ChannelId, drafts: Sequence[Draft], now_ms: Millis, *, expect_head: int | None = None
+    ) -> Appended:
         """Store drafts in order, each with the next seq and its link. (PROTOCOL.md §5.1)
 
         Idempotent on (channel, sender, key), also within the batch: a repeat with the same body gives the first result,
         with another body a conflict. Returns after a commit that survives a power cut.
+        With `expect_head`, nothing is stored unless the head is exactly there: what was decided by looking at the
+        channel still holds. A batch in which every draft is a repeat is answered all the same.
+        A SUSPENSION entry closes the channel in the same transaction: from then on drafts are Held, but for life
+        safety, SUSPENSION, RESUMPTION and SIGNED_HEAD. A RESUMPTION entry opens it, and in the same transaction every
+        held draft becomes an entry behind it, in the order of their places, with the time of the resumption; those
+        entries are part of no outcome: whoever appended it lets the hub read on.
         Cancellation: the drafts may or may not be stored; repeat with the same keys.
 
         Raises:
+            HeadMovedError: the head is elsewhere; definitely not stored.
             UnknownOutcomeError: COMMIT was sent and nothing is known.
             LogUnavailableError, LogFullError: definitely not stored.
         """
@@ -63,6 +80,14 @@ class Log(Protocol):
 
     async def withdrawn(self, channel: ChannelId, seq: int) -> bool:
         """Say whether a withdrawal of this entry is on the log."""
+        ...
+
+    async def suspended(self, channels: Sequence[ChannelId]) -> frozenset[ChannelId]:
+        """Say which of these channels are suspended now."""
+        ...
+
+    async def held(self, channel: ChannelId, *, after: int, limit: int) -> Sequence[HeldDraft]:
+        """Give drafts that wait in a suspended channel, by place; empty for one that is open."""
         ...
 
     async def search(

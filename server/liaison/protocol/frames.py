@@ -20,6 +20,8 @@ Text = Annotated[str, Meta(min_length=1, max_length=limits.MAX_TEXT_BYTES)]
 Mentions = Annotated[list[User], Meta(max_length=limits.MAX_MENTIONS)]
 PageLimit = Annotated[int, Meta(ge=1, le=limits.MAX_PAGE_MESSAGES)]
 Availability = Literal["active", "idle", "away", "dnd"]
+# The empty one is routine.
+PrecedenceName = Literal["", "priority", "flash", "life_safety"]
 
 
 class WirePosition(Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,6 +67,7 @@ class Publish(Command, frozen=True, tag="publish"):
     text: Text
     reply_to: Seq = 0
     mentions: Mentions = []
+    precedence: PrecedenceName = ""
 
 
 class Correct(Command, frozen=True, tag="correct"):
@@ -225,6 +228,7 @@ class ChannelInfo(Struct, frozen=True, omit_defaults=True):
     read_seq: int
     can_write: bool = True
     members: list[str] = []
+    suspended: bool = False
 
 
 class ConnectReply(Reply, frozen=True, kw_only=True):
@@ -256,11 +260,15 @@ class SubscribeReply(Reply, frozen=True, kw_only=True):
 
 
 class PublishReply(Reply, frozen=True, kw_only=True):
-    """The message is durable. `duplicate`: it already was, and this is where."""
+    """The message is durable. `duplicate`: it already was, and this is where.
+
+    `held`: the channel is suspended, seq is 0, and the message follows with the same key once it is resumed.
+    """
 
     seq: int
     epoch: int
     time_ms: int
+    held: bool = False
     # A literal false matters to scripts that read the field, so it has no default to be left out by.
     duplicate: bool
 
@@ -293,6 +301,9 @@ class Message(Struct, frozen=True, tag_field="type", tag="message", omit_default
     reaction: str = ""
     removed: bool = False
     mentions: tuple[str, ...] = ()
+    precedence: str = ""
+    # A register's event as canonical JSON text.
+    data: str = ""
 
 
 class HistoryReply(Reply, frozen=True, kw_only=True):
