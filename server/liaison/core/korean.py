@@ -1,4 +1,4 @@
-"""How texts are made comparable for search, so that South and North spellings of Korean meet. (PROTOCOL.md §6.6)
+"""How texts are made comparable for search, so that South and North spellings of Korean meet. (PROTOCOL.md §5.6)
 
 The South drops or softens ㄹ and ㄴ where a word begins (두음법칙), the North writes them: 노동/로동, 이/리, 여자/녀자,
 연락/련락. Inside compounds both occur (육체노동/육체로동, 비율/비률), and no rule without a dictionary can tell where a

@@ -1,4 +1,4 @@
-"""A channel's record as a file, and the proof that nobody changed it. (PROTOCOL.md §8)
+"""A channel's record as a file, and the proof that nobody changed it. (PROTOCOL.md §5.5)
 
 A transcript is NDJSON: a header, one message a line from seq 1 on, and a trailer with the last seq and its link. Who
 compares the trailer's link with the one that the other side kept knows that both have the same record.

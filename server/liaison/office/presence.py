@@ -1,4 +1,4 @@
-"""This node's view of who is there, and what it tells those who watch. (PROTOCOL.md §7)
+"""This node's view of who is there, and what it tells those who watch. (PROTOCOL.md §6.1)
 
 The store's state is mirrored here: a snapshot, then every change in order; whatever doesn't fit asks for a snapshot
 again. Own devices go to the store and come back like everybody else's, so that all nodes show the same.

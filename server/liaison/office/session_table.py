@@ -1,4 +1,4 @@
-"""The live sessions of this node, for ops: a versioned snapshot and differences of it. (PROTOCOL.md §7)
+"""The live sessions of this node, for ops: a versioned snapshot and differences of it. (PROTOCOL.md §6.2)
 
 It tells what SessionInfo holds and nothing else: no address, no secret, no text.
 """

@@ -1,4 +1,4 @@
-"""The log of every channel: the truth that everything else is a hint of. (CORRECTNESS: PROTOCOL.md §5)"""
+"""The log of every channel: the truth that everything else is a hint of. (PROTOCOL.md §5)"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
