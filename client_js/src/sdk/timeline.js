@@ -96,8 +96,8 @@ export function begin(log, { epoch, head, fromSeq }) {
  * @returns {Readonly<Log>}
  */
 export function reset(log, { epoch, seq }) {
-  // The answer to `subscribe` may have told the same before.
-  if (log.isBased && log.epoch === epoch && log.first === seq + 1) return log;
+  // The answer to `subscribe` told the same before; it also knows the head.
+  if (log.isBased && log.epoch === epoch && log.first === seq + 1 && log.last === seq) return log;
   return emptyLog(log.channel, { epoch, seq });
 }
 

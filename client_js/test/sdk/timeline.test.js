@@ -215,10 +215,16 @@ describe("subscribing and resets", () => {
 
   test("a reset forgets what was held, also when the answer to subscribe told it first", () => {
     const log = receiveAll(emptyLog(CHANNEL, { epoch: 1, seq: 0 }), entries(1, 9));
-    const told = receive(begin(log, { epoch: 2, head: 4, fromSeq: 0 }), entry(1, { epoch: 2 }));
-    assert.deepEqual(seqs(told), [1]);
+    const told = begin(log, { epoch: 2, head: 4, fromSeq: 0 });
     assert.equal(reset(told, { epoch: 2, seq: 0 }), told);
     assert.deepEqual(seqs(reset(log, { epoch: 2, seq: 0 })), []);
+  });
+
+  test("a reset within an epoch, of a place that doesn't exist, forgets entries beyond the head", () => {
+    const log = receiveAll(emptyLog(CHANNEL, { epoch: 1, seq: 0 }), entries(1, 9));
+    const told = reset(begin(log, { epoch: 1, head: 2, fromSeq: 0 }), { epoch: 1, seq: 0 });
+    assert.deepEqual(seqs(receiveAll(told, entries(1, 2, { text: "새 글" }))), [1, 2]);
+    assert.equal(itemAt(receive(told, entry(1, { text: "새 글" })), 1)?.text, "새 글");
   });
 
   test("a lost line forgets what came beyond a gap, which is sent again", () => {
