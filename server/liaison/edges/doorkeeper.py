@@ -84,6 +84,8 @@ class DoorProtocol(asyncio.Protocol):
         self._transport = transport
         transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
         self._handler.connection_made(transport)
+        # From now on and not from its first byte, or a silent start would double a trickling request's time.
+        self._has_more = True
         self._expect_request()
 
     def data_received(self, data: bytes) -> None:
