@@ -26,6 +26,7 @@ from liaison.office.sessions import publish_reply
 from liaison.ports.bus import DirectoryHint, ReadHint
 from liaison.ports.directory import AlreadyExistsError, DirectoryUnavailableError
 from liaison.protocol import frames
+from liaison.protocol.commands import AnyCommand
 from liaison.protocol.errors import ErrorCode, LiaisonError, Refused, Unavailable
 from liaison.protocol.limits import MAX_PAGE_BYTES
 
@@ -50,7 +51,7 @@ class Answers:
 
     # One case a command; splitting the table would only hide it.
     async def execute(  # noqa: C901, PLR0911, PLR0912
-        self, actor: Actor, command: frames.AnyCommand
+        self, actor: Actor, command: AnyCommand
     ) -> frames.Reply:
         """Do it and give the reply."""
         match command:
@@ -89,7 +90,10 @@ class Answers:
             case frames.Ping():
                 return frames.PingReply(id=command.id, time_ms=self._office.clock.wall_ms())
             case _:
-                raise Refused(ErrorCode.INVALID, "this command needs a session")
+                handler = self._office.handlers.get(type(command))
+                if handler is None:
+                    raise Refused(ErrorCode.INVALID, "this command needs a session")
+                return await handler(actor, command)
 
     # --- what is written ------------------------------------------------------------------------------------------
 

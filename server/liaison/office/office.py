@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,6 +24,7 @@ from liaison.office.hub import Hub, Hubs
 from liaison.office.presence import PresenceFeed
 from liaison.office.publishing import Publisher
 from liaison.office.pump import Pump
+from liaison.office.registers import Department, Handler
 from liaison.office.registry import Registry
 from liaison.office.session_table import SessionTable
 from liaison.office.sessions import Peer, Session
@@ -38,6 +39,7 @@ from liaison.ports.observer import Observer
 from liaison.protocol import frames, limits
 from liaison.protocol.close_codes import CloseCode
 from liaison.protocol.codec import WireFormat, finished_frame
+from liaison.protocol.commands import AnyCommand
 from liaison.protocol.errors import ErrorCode, LiaisonError, Refused, Unavailable
 
 _journal = structlog.get_logger(__name__)
@@ -71,6 +73,8 @@ class Desks:
     accounts: Accounts
     presence: PresenceFeed
     session_table: SessionTable
+    # Made once the office is there, because they append to its log and are heard by its hubs.
+    departments: Sequence[Callable[["Office"], Department]] = ()
 
 
 class Office:
@@ -101,6 +105,10 @@ class Office:
             observer=world.observer,
         )
         self._answers = Answers(self)
+        self.departments = [make(self) for make in desks.departments]
+        self.handlers: Mapping[type[frames.Command], Handler] = {
+            command: handler for department in self.departments for command, handler in department.handlers().items()
+        }
         self.sessions: dict[SessionId, Session] = {}
         self._sessions_of: dict[UserId, dict[SessionId, Session]] = {}
         self._followers: dict[Follower, None] = {}
@@ -223,7 +231,7 @@ class Office:
             raise
         return follower
 
-    async def execute(self, actor: Actor, command: frames.AnyCommand) -> frames.Reply:
+    async def execute(self, actor: Actor, command: AnyCommand) -> frames.Reply:
         """Carry out a command that needs no session, for HTTP. Raises LiaisonError."""
         if self._draining and isinstance(command, frames.Publish):
             raise Unavailable("this node is being restarted", ErrorCode.DRAINING)

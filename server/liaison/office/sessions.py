@@ -26,6 +26,7 @@ from liaison.ports.log import LogUnavailableError
 from liaison.protocol import frames, limits
 from liaison.protocol.close_codes import CloseCode
 from liaison.protocol.codec import InvalidCommand, WireFormat, decode_command, finished_frame
+from liaison.protocol.commands import AnyCommand
 from liaison.protocol.errors import ErrorCode, LiaisonError, Refused, Unavailable
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Session:
         self._office = office
         self._secret = secret
         self._pump: Pump | None = None
-        self._inbox: deque[frames.AnyCommand] = deque()
+        self._inbox: deque[AnyCommand] = deque()
         self._publishes_in_inbox = 0
         self._worker: asyncio.Task[None] | None = None
         self._publishes_in_flight = 0
@@ -181,7 +182,7 @@ class Session:
 
     # --- the inbox ------------------------------------------------------------------------------------------------
 
-    def _enqueue(self, command: frames.AnyCommand) -> None:
+    def _enqueue(self, command: AnyCommand) -> None:
         if len(self._inbox) >= _INBOX_LIMIT:
             self._refuse(command.id, Unavailable("too many commands wait", ErrorCode.BUSY))
             return
@@ -200,7 +201,7 @@ class Session:
             if len(self._inbox) < _INBOX_PAUSE // 2:
                 self.connection.resume_reading()
 
-    async def _carry_out(self, command: frames.AnyCommand) -> None:
+    async def _carry_out(self, command: AnyCommand) -> None:
         if self.state is State.CLOSED:
             return
         try:
@@ -223,7 +224,7 @@ class Session:
     # --- commands -------------------------------------------------------------------------------------------------
 
     @staticmethod
-    def _answers_at_once(command: frames.AnyCommand) -> bool:
+    def _answers_at_once(command: AnyCommand) -> bool:
         return isinstance(
             command,
             frames.Publish
@@ -236,7 +237,7 @@ class Session:
             | frames.Ping,
         )
 
-    def _dispatch(self, command: frames.AnyCommand) -> None:
+    def _dispatch(self, command: AnyCommand) -> None:
         """Answer what needs no storage at once, and put the rest in the inbox."""
         if not self._answers_at_once(command):
             self._enqueue(command)
@@ -248,7 +249,7 @@ class Session:
         except Exception as error:  # noqa: BLE001  The outermost boundary of a command: a bug is answered, not spread.
             self._refuse_bug(command.id, error)
 
-    def _answer(self, command: frames.AnyCommand) -> None:
+    def _answer(self, command: AnyCommand) -> None:
         assert self.actor is not None
         office = self._office
         match command:

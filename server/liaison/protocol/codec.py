@@ -5,8 +5,9 @@ from typing import Any, Final, get_args
 
 import msgspec
 
+from liaison.protocol.commands import AnyCommand
 from liaison.protocol.errors import ErrorCode, RemoteProtocolError
-from liaison.protocol.frames import AnyCommand, AnyPush, ErrorReply, Message, Reply
+from liaison.protocol.frames import AnyPush, ErrorReply, Message, Reply
 from liaison.protocol.limits import MAX_SAFE_INTEGER
 from liaison.protocol.names import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK
 

@@ -1,0 +1,8 @@
+"""Every command of the wire as one union: the core's and the registers'. (PROTOCOL.md §4, §13)
+
+A register keeps its commands and replies in a module of its own and adds its union here.
+"""
+
+from liaison.protocol import frames
+
+AnyCommand = frames.AnyCommand
