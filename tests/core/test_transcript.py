@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from liaison.core.chain import GENESIS, link_of
-from liaison.core.entries import Draft, Entry, EntryKind
+from liaison.core.entries import Draft, Entry, EntryKind, Precedence
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.core.transcript import Fault, Transcriber, TranscriptError, Verified, verify
 
@@ -35,13 +35,32 @@ ENTRIES = entries_of(["하나", "둘", "셋", "넷", "다섯"])
 SOUND = lines_of(ENTRIES)
 
 
-def edited(line: bytes, **fields: object) -> bytes:
-    text = json.dumps({**json.loads(line), **fields}, ensure_ascii=False, separators=(",", ":"))
+def edited(line: bytes, **changes: object) -> bytes:
+    text = json.dumps({**json.loads(line), **changes}, ensure_ascii=False, separators=(",", ":"))
     return text.encode() + b"\n"
 
 
 def test_a_transcript_verifies_and_says_where_it_ends() -> None:
     assert verify(SOUND) == Verified(GENERAL, 3, 5, ENTRIES[-1].link)
+
+
+def test_every_field_of_an_entry_is_in_its_line_and_verifies() -> None:
+    filled = Draft(
+        UserId("kim"),
+        DelegationId("south"),
+        "k1",
+        EntryKind.DISPATCH,
+        "방류 통보",
+        ref=1,
+        reaction="👍",
+        removed=True,
+        mentions=(UserId("ri"),),
+        precedence=Precedence.LIFE_SAFETY,
+        data='{"gates":3}',
+    )
+    assert all(getattr(filled, field.name) for field in fields(Draft))
+    link = link_of(GENESIS, GENERAL, 1, Millis(1000), filled)
+    assert verify(lines_of([Entry(GENERAL, 1, Millis(1000), link, filled)])) == Verified(GENERAL, 3, 1, link)
 
 
 def test_an_empty_channel_has_a_transcript_too() -> None:

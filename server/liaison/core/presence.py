@@ -1,4 +1,4 @@
-"""Who is there: a user's devices merged into one state, and what each audience may see of everybody's. (PROTOCOL.md §6.1)
+"""Who is there: a user's devices merged into one state, and what each audience may see of all. (PROTOCOL.md §6.1)
 
 A state is always derived from the set of devices, never counted up and down: a lost decrement would be a ghost for
 ever. What an audience can't see changes neither its view nor its version.

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from liaison.core.chain import GENESIS, link_of
-from liaison.core.entries import Draft, Entry, EntryKind
+from liaison.core.entries import Draft, Entry, EntryKind, Precedence
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.protocol.frames import Message
 
@@ -98,6 +98,8 @@ class Transcriber:
             reaction=draft.reaction,
             removed=draft.removed,
             mentions=draft.mentions,
+            precedence=draft.precedence.value,
+            data=draft.data,
         )
         return _encode(message) + b"\n"
 
@@ -185,9 +187,9 @@ def _gap_or_disorder(line: int, found: int, expected: int, rest: Iterable[tuple[
 
 def _checked_link(line: int, record: Message, channel: ChannelId, previous: bytes) -> bytes:
     try:
-        kind = EntryKind(record.kind)
+        kind, precedence = EntryKind(record.kind), Precedence(record.precedence)
     except ValueError as error:
-        raise TranscriptError(line, Fault.CHANGED, f"there is no kind {record.kind!r}") from error
+        raise TranscriptError(line, Fault.CHANGED, f"there is no such entry: {error}") from error
     draft = Draft(
         sender=UserId(record.sender),
         delegation=DelegationId(record.delegation),
@@ -198,6 +200,8 @@ def _checked_link(line: int, record: Message, channel: ChannelId, previous: byte
         reaction=record.reaction,
         removed=record.removed,
         mentions=tuple(map(UserId, record.mentions)),
+        precedence=precedence,
+        data=record.data,
     )
     link = link_of(previous, channel, record.seq, Millis(record.time_ms), draft)
     if link != record.link:

@@ -1,4 +1,4 @@
-"""A server-sent event stream after its headers: events out, heartbeat comments, and nothing is read. (PROTOCOL.md §10.3)"""
+"""A server-sent event stream after its headers: events out, heartbeat comments, nothing is read. (PROTOCOL.md §10.3)"""
 
 from typing import Final
 
