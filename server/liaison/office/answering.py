@@ -18,6 +18,7 @@ from liaison.core.identifiers import (
     parse_user,
 )
 from liaison.core.permissions import Action
+from liaison.core.register_channels import is_register
 from liaison.core.rights import Account, Channel, Membership, Role
 from liaison.office.actor import Actor
 from liaison.office.messages import message_of
@@ -99,6 +100,8 @@ class Answers:
 
     def text_draft(self, actor: Actor, channel: ChannelId, command: frames.Publish) -> Draft:
         """Check a publish and bring it into the form that is stored. Raises Refused."""
+        if is_register(channel):
+            raise Refused(ErrorCode.FORBIDDEN, "this channel is a register: it is written by its own commands")
         members = self._office.rights.members[channel]
         mentions = tuple(UserId(user) for user in dict.fromkeys(command.mentions))
         strangers = [user for user in mentions if user not in members]
@@ -144,6 +147,8 @@ class Answers:
 
     async def _react(self, actor: Actor, command: frames.React) -> frames.Reply:
         channel = self._office.registry.may(actor, Action.REACT, command.channel)
+        if is_register(channel):
+            raise Refused(ErrorCode.FORBIDDEN, "this channel is a register: it is written by its own commands")
         if not command.reaction.isprintable() or command.reaction.isspace():
             raise Refused(ErrorCode.INVALID, "a reaction is one printable symbol")
         await self._text_entry(channel, command.seq)
