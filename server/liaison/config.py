@@ -9,7 +9,7 @@ import tomllib
 import zoneinfo
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -409,6 +409,11 @@ def _problems(config: Config) -> Iterator[tuple[_Path, str]]:
 
 
 def _server_problems(server: ServerSection) -> Iterator[tuple[_Path, str]]:
+    if server.uses_tls and not server.allowed_origins:
+        problem = (
+            "name the address that browsers use, such as https://office.example: TLS ends elsewhere, so it isn't ours"
+        )
+        yield ("server", "allowed_origins"), problem
     for origin in server.allowed_origins:
         problem = _origin_problem(origin)
         if problem:
@@ -448,3 +453,38 @@ def _is_known_zone(name: str) -> bool:
 
 def _no_time_zone(name: str) -> str:
     return f"{name!r} is no time zone; one looks like 'Asia/Seoul'"
+
+
+# ----------------------------------------------------------------------------------------------------------- reporting
+
+
+def warnings(config: Config) -> list[str]:
+    """Say what is allowed but seldom meant."""
+    server, metrics = config.server, config.metrics
+    found = []
+    if not is_loopback(server.host):
+        if not server.uses_tls:
+            found.append(
+                f"server.host {server.host} is reached from other machines without TLS, so passwords can be read on"
+                " the way; put a proxy with TLS in front and set server.uses_tls"
+            )
+        if not server.allowed_origins:
+            found.append("server.allowed_origins is empty: browsers on other machines may be refused")
+    metrics_host = (metrics.host or "127.0.0.1") if metrics.port else server.host
+    if metrics.enabled and not metrics.token.value and not is_loopback(metrics_host):
+        found.append("metrics.token is empty: everybody who reaches the server can read /metrics")
+    return found
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def effective(config: Config) -> dict[str, Any]:
+    """Give all settings as plain values, secrets masked."""
+    plain: dict[str, Any] = msgspec.to_builtins(config, enc_hook=lambda secret: "***" if secret.value else "")
+    return plain

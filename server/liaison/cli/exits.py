@@ -1,5 +1,7 @@
 """How a command ends: its exit codes, and failures as one line that says what to do."""
 
+import sys
+import traceback
 from enum import IntEnum
 
 import click
@@ -24,6 +26,8 @@ class Failure(click.ClickException):
         self.exit_code: int = exit_code  # type: ignore[misc] # click calls it a class variable and reads it from self
 
     def show(self, file: object = None) -> None:
-        """Write each line of the message to stderr."""
+        """Write each line of the message to stderr, and with --debug where it came from."""
+        if "--debug" in sys.argv:
+            traceback.print_exception(self)
         for line in self.message.splitlines():
             click.echo(f"liaison: {line}", err=True)

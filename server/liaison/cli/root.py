@@ -1,5 +1,6 @@
 """The tree of commands. A command's module is imported when the command is called, and not for the list of them."""
 
+import difflib
 import importlib
 import os
 import sys
@@ -49,6 +50,15 @@ class _Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        near = difflib.get_close_matches(name, _COMMANDS, 1)
+        if name not in _COMMANDS and near and not name.startswith("-"):
+            raise click.UsageError(f"there is no command {name!r}; did you mean {near[0]!r}?", context)
+        return super().resolve_command(context, args)
+
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
@@ -57,8 +67,7 @@ class _Commands(click.Group):
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="liaison", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show where in the program a failure came from.")
-@click.pass_context
-def root(context: click.Context, *, debug: bool) -> None:
+def root(*, debug: bool) -> None:
     """Real-time chat and presence for an office shared by two delegations.
 
     Try it with `liaison demo`. Settings come from a file (--config, or LIAISON_CONFIG) and from the environment as
@@ -67,7 +76,8 @@ def root(context: click.Context, *, debug: bool) -> None:
     \b
     Exit codes: 0 done, 1 refused or bad, 2 wrong usage, 69 unavailable, 70 internal, 78 configuration.
     """
-    context.obj = debug
+    # Where a failure is shown it isn't known to whom the option was given, so exits.py looks for it by itself.
+    del debug
 
 
 def run() -> None:
@@ -79,7 +89,7 @@ def run() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Exit.OK)
     except Exception as error:
-        if "--debug" in sys.argv[1:2]:
+        if "--debug" in sys.argv:
             raise
         click.echo(
             f"liaison: internal error: {type(error).__name__}: {error}; `liaison --debug …` shows where", err=True

@@ -1,16 +1,14 @@
 """The options that lead to a configuration, and reading it."""
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
 from liaison.cli.exits import Exit, Failure
 from liaison.config import Config, ConfigError, load_config
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 config_option = click.option(
     "--config",
@@ -29,9 +27,16 @@ data_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON, for scripts.")
 
 
-def office_options(command: Command) -> Command:
-    """Add --config and --data, which say whose office a command is about."""
-    return config_option(data_option(command))
+def office_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --config and --data, which say whose office a command is about; it is given the `config` they lead to."""
+
+    @config_option
+    @data_option
+    @functools.wraps(command)
+    def with_config(*, config_file: Path | None, data: Path | None, **others: object) -> None:
+        command(config=read_config(config_file, data=data), **others)
+
+    return with_config
 
 
 def read_config(config_file: Path | None, *, data: Path | None = None, **overrides: object) -> Config:
