@@ -124,6 +124,16 @@ async def test_a_close_frame_is_echoed_and_the_connection_ends(server: EchoServe
     assert echo.causes == ["closed"]
 
 
+@pytest.mark.parametrize("payload", [b"", b"\x03\xe8", b"\x03\xe8bye"])
+async def test_a_close_frame_may_stand_between_the_fragments_of_a_message(server: EchoServer, payload: bytes) -> None:
+    peer, echo = await server.connect()
+    peer.writer.write(masked(Opcode.TEXT, b"half", fin=False) + masked(Opcode.CLOSE, payload))
+    assert await peer.frame() == (0x88, payload)
+    assert await peer.reader.read() == b""
+    assert echo.causes == ["closed"]
+    assert echo.received == []
+
+
 async def test_a_connection_that_breaks_without_a_close_frame_is_broken(server: EchoServer) -> None:
     peer, echo = await server.connect()
     peer.writer.write_eof()

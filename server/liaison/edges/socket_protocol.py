@@ -10,12 +10,14 @@ import logging
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from websockets.frames import Frame, Opcode
+from websockets.frames import Close, Frame, Opcode
+from websockets.frames import CloseCode as FrameCloseCode
 from websockets.protocol import OPEN, SEND_EOF, Side
 from websockets.protocol import Protocol as FrameProtocol
 
 from liaison.edges.coalescing import CoalescingConnection, ConnectionGroup, Source, spoken
 from liaison.protocol.close_codes import CloseCode
+from liaison.protocol.codec import websocket_frame
 from liaison.protocol.limits import PING_INTERVAL_MS, PONG_TIMEOUT_MS
 
 # A person's browser sends no pings at all, our SDK one in 15 s. The count starts anew with every ping of ours.
@@ -49,6 +51,11 @@ class SocketLimits:
     kind: Opcode | None
     max_fragments: int = MAX_FRAGMENTS
     max_control_frames: int = MAX_CONTROL_FRAMES
+
+
+def _echo_of(close: Close) -> bytes:
+    is_empty = close.code == FrameCloseCode.NO_STATUS_RCVD
+    return websocket_frame(b"" if is_empty else close.serialize(), first_byte=0x88)
 
 
 class SocketProtocol(CoalescingConnection):
@@ -132,7 +139,10 @@ class SocketProtocol(CoalescingConnection):
                 self._take(frame)
         if frames.close_rcvd is None and frames.parser_exc is None:
             return
-        self._cause = self._cause or ("protocol error" if frames.parser_exc else "closed")
+        if frames.close_rcvd is not None and frames.parser_exc is not None:
+            # A close between the fragments of a message is legal (RFC 6455 §5.4), but the frame layer calls it a fault.
+            writes = [_echo_of(frames.close_rcvd), SEND_EOF]
+        self._cause = self._cause or ("closed" if frames.close_rcvd is not None else "protocol error")
         # No pong may follow a close frame of ours.
         self._bring_out([data for data in writes if data == SEND_EOF] if was_closing else writes)
         self._report()
