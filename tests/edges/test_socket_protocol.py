@@ -258,6 +258,19 @@ async def test_a_reader_that_takes_something_is_slow_but_stays_and_is_told_of_wh
     reading.cancel()
 
 
+async def test_a_full_connection_that_is_given_still_more_is_given_up_at_its_bound(server: EchoServer) -> None:
+    peer, echo = await server.connect()
+    server.group.max_buffered_bytes = 256 * 1024
+    peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # As above.
+    await _fill(echo.socket)
+    # What a session must not do, and pages of history that were asked for before can.
+    for _ in range(20):
+        echo.socket.send(websocket_frame(bytes(32 * 1024)))
+        await asyncio.sleep(0)
+    assert echo.causes == ["slow"]
+    assert echo.socket.buffered_bytes() < 512 * 1024
+
+
 async def test_more_than_a_buffer_in_one_turn_is_not_writable_until_it_was_written(server: EchoServer) -> None:
     peer, echo = await server.connect()
     frame = websocket_frame(bytes(HIGH_WATER_BYTES // 2))

@@ -38,8 +38,9 @@ class Source(Protocol):
 class ConnectionGroup:
     """All long-lived connections of a node. `rng` spreads their heartbeats, for many come at once after a restart."""
 
-    def __init__(self, wheel: TimerWheel, rng: random.Random) -> None:
+    def __init__(self, wheel: TimerWheel, rng: random.Random, *, max_buffered_bytes: int = MAX_BUFFERED_BYTES) -> None:
         self.wheel = wheel
+        self.max_buffered_bytes = max_buffered_bytes
         self._rng = rng
         self._members: set[CoalescingConnection] = set()
         self._unflushed: list[CoalescingConnection] = []
@@ -197,7 +198,7 @@ class CoalescingConnection(asyncio.Protocol):
         if self._is_closing:
             return
         if self._is_blocked:
-            if self._transport.get_write_buffer_size() > MAX_BUFFERED_BYTES:
+            if self._transport.get_write_buffer_size() > self._group.max_buffered_bytes:
                 self._give_up(CloseCode.SLOW, "too much waits for this client", "slow")
         elif size > HIGH_WATER_BYTES and self._source is not None:
             # `is_writable` was false for this turn, although the transport never paused us.
