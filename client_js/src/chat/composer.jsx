@@ -145,7 +145,12 @@ function Field({ desk, channel }) {
         }}
         onKeyDown={onKeyDown}
       />
-      <button type="submit" class="button primary send" disabled={isEmpty.value || excess.value > 0}>
+      <button
+        type="submit"
+        class="button primary send"
+        aria-label={t("composer_send")}
+        disabled={isEmpty.value || excess.value > 0}
+      >
         <Icon name="send" />
         <span class="wide-only">{t("composer_send")}</span>
       </button>

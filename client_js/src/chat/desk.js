@@ -95,11 +95,12 @@ export class Desk {
     });
   }
 
-  /** The channel of the last visit, else the first joint one, else any. */
+  /** The channel of the last visit, else the joint one in which most was said, else any. */
   firstChannel() {
     const all = [...this.client.channels.values()];
     const last = all.find(({ channel }) => channel === recall("channel"));
-    return (last ?? all.find(({ kind }) => kind === "joint") ?? all[0])?.channel ?? "";
+    const joint = all.filter(({ kind }) => kind === "joint").sort((a, b) => b.head - a.head);
+    return (last ?? joint[0] ?? all[0])?.channel ?? "";
   }
 
   /** Open a channel and put it into the address. @param {string} channel */
@@ -202,11 +203,12 @@ export class Desk {
     this.replying.value = item;
   }
 
-  /** Correct the last own message, where there is one. */
+  /** Correct the last own message; one that is still on its way can't be, and an earlier one isn't meant. */
   correctLast() {
     const me = this.live.me.value?.user;
     const { items } = this.client.timeline(this.selected.value);
-    this.correct(items.findLast((item) => item.sender === me && item.seq > 0 && !item.withdrawn));
+    const last = items.findLast((item) => item.sender === me && !item.withdrawn);
+    if (last && last.seq > 0) this.correct(last);
   }
 }
 

@@ -7,6 +7,7 @@ import { errorText } from "../shared/error_text.js";
 import { locale, t, titled } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
 import { SideLabel, sideStyle } from "../shared/side_label.jsx";
+import { initials } from "./initials.js";
 import { MessageActions } from "./message_actions.jsx";
 import { Reactions } from "./reactions.jsx";
 
@@ -59,12 +60,10 @@ export function MessageRow({ desk, channel, item, continues }) {
 
 /** @param {{ desk: Desk, item: Item }} props */
 function Avatar({ desk, item }) {
-  // The last two syllables of a Korean name are what colleagues call somebody by; of another name, its first letter.
-  const name = desk.live.nameOf(item.sender);
-  const short = /^\p{Script=Hangul}{3,4}$/u.test(name) ? [...name].slice(-2).join("") : ([...name][0] ?? "?");
+  const short = initials(desk.live.nameOf(item.sender));
   return (
     <span class="avatar" aria-hidden="true">
-      {short.toUpperCase()}
+      {short}
     </span>
   );
 }

@@ -47,6 +47,7 @@ function PanelButton({ desk, panel, label }) {
     <button
       type="button"
       class={`button quiet for-${panel}`}
+      aria-label={label}
       aria-pressed={open}
       onClick={() => {
         desk.panel.value = open ? "" : panel;

@@ -1,0 +1,89 @@
+"""A real server with the built client, and people who sit down at its pages."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.chat_screen import ChatScreen
+from tests.live_server import LiveServer
+
+ROOT = Path(__file__).resolve().parents[2]
+
+KOREAN = {"locale": "ko-KR"}
+BRITISH = {"locale": "en-GB"}
+
+
+@pytest.fixture(scope="session")
+def client_build() -> None:
+    """The client as its sources are now; a no-op where it is fresh."""
+    subprocess.run([sys.executable, ROOT / "deploy/build_client.py", "build"], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module")
+def server(client_build: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server for the tests of one module; a test that needs silence takes a channel of its own."""
+    with LiveServer(tmp_path_factory.mktemp("office") / "data") as live:
+        yield live
+
+
+class OpenPage(Protocol):
+    """Opens a page in a browser of its own, as on another computer."""
+
+    def __call__(self, path: str = "/", **context: Any) -> Page: ...
+
+
+@pytest.fixture
+def open_page(browser: Browser, browser_context_args: dict[str, Any], server: LiveServer) -> Iterator[OpenPage]:
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def open_one(path: str = "/", **context: Any) -> Page:
+        contexts.append(browser.new_context(**{**browser_context_args, "base_url": server.url, **context}))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(path)
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert errors == [], "scripts of the page failed"
+
+
+SignIn = Callable[..., Page]
+
+
+@pytest.fixture
+def sign_in(open_page: OpenPage, server: LiveServer) -> SignIn:
+    """Sign somebody in at a computer of their own."""
+
+    def sign_one_in(user: str, path: str = "/", **context: Any) -> Page:
+        page = open_page(path, **context)
+        page.locator("[name=user]").fill(user)
+        page.locator("[name=password]").fill(server.password_of(user))
+        page.locator("button[type=submit]").click()
+        expect(page.locator(".link[data-state=connected], .card h1").first).to_be_attached()
+        return page
+
+    return sign_one_in
+
+
+SitDown = Callable[..., ChatScreen]
+
+
+@pytest.fixture
+def sit_down(sign_in: SignIn) -> SitDown:
+    """Sign somebody in to the chat and open a channel."""
+
+    def sit_one_down(user: str, channel: str = "joint/general", **context: Any) -> ChatScreen:
+        screen = ChatScreen(sign_in(user, **context))
+        screen.open(channel)
+        return screen
+
+    return sit_one_down

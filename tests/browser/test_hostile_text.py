@@ -1,0 +1,103 @@
+"""Whatever people write or are called is shown as text: nothing of it runs, loads, or moves what stands beside it."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from liaison.core.identifiers import ChannelId, DelegationId, UserId
+from liaison.core.rights import Account, Channel, Role
+from liaison.wiring import BackOffice
+from tests.browser.conftest import SitDown
+from tests.live_server import LiveServer
+
+pytestmark = [pytest.mark.browser, pytest.mark.system]
+
+SCRIPTS = [
+    "<script>window.ran = 1</script>",
+    '<img src=x onerror="window.ran = 1">',
+    "<svg onload='window.ran = 1'>",
+    "\"><iframe srcdoc='<script>parent.ran = 1</script>'></iframe>",
+    '<a href="javascript:window.ran = 1">눌러 보십시오</a>',
+    "javascript:window.ran = 1",
+    "<style>*{display:none}</style>",
+    "<math><mtext><table><mglyph><style><img src=x onerror=window.ran=1>",
+    "{{constructor.constructor('window.ran = 1')()}} ${window.ran = 1}",
+    "]]><!--<plaintext>",
+    "__proto__ constructor toString",
+]
+
+
+@pytest.mark.parametrize("text", SCRIPTS)
+def test_script_in_a_message_is_text_on_both_sides(sit_down: SitDown, text: str) -> None:
+    south, north = sit_down("south-1"), sit_down("north-1")
+    before = south.page.locator("script, img, iframe, style").count()
+    south.say(text)
+    for screen in (south, north):
+        expect(screen.messages.last).to_have_text(text)
+        assert screen.page.evaluate("() => window.ran") is None
+        assert screen.page.locator("script, img, iframe, style").count() == before
+    assert north.page.locator(".message a").count() == 0
+
+
+def test_script_in_a_correction_a_reply_and_a_search_is_text(sit_down: SitDown) -> None:
+    screen = sit_down("south-2")
+    text = SCRIPTS[1]
+    screen.say("처음 글")
+    expect(screen.message("처음 글").locator("[data-state=delivered]")).to_be_attached()
+    screen.composer.press("ArrowUp")
+    screen.say(text)
+    expect(screen.messages.last).to_have_text(text)
+    screen.act(text, "답장")
+    expect(screen.page.locator(".intent .quote-text")).to_have_text(text)
+    screen.say("답장")
+    expect(screen.message("답장").locator(".quote-text")).to_have_text(text)
+    screen.page.locator(".for-search").click()
+    screen.page.get_by_role("searchbox").fill("onerror")
+    screen.page.get_by_role("searchbox").press("Enter")
+    expect(screen.page.locator(".result-text").first).to_have_text(text)
+    assert screen.page.evaluate("() => window.ran") is None
+
+
+def test_script_in_names_of_people_and_channels_is_text(sit_down: SitDown, server: LiveServer) -> None:
+    name = '<img src=x onerror="window.ran = 1">'
+
+    async def invite(office: BackOffice) -> None:
+        person = Account(UserId("south-x"), name, DelegationId("south"), Role.OFFICIAL)
+        await office.accounts.add_person(person, "a long enough password", by="test")
+        await office.accounts.create_channel(Channel(ChannelId("joint/hostile"), name, name), by="test")
+
+    server.administer(invite)
+    screen = sit_down("south-1", "joint/hostile")
+    expect(screen.page.locator(".conversation-head h1")).to_have_text(name)
+    expect(screen.page.locator(".person-name", has_text=name)).to_have_count(1)
+    assert screen.page.evaluate("() => window.ran") is None
+
+
+@pytest.mark.parametrize("text", ["\u202egnp.exe", "\u2067שלום\u2066", "مرحبا (3)", "\u200b\u200d글\ufeff"])
+def test_direction_of_a_text_stays_within_it(sit_down: SitDown, text: str) -> None:
+    south, north = sit_down("south-head", "joint/weather"), sit_down("north-1", "joint/weather")
+    south.say(text)
+    message = north.page.locator(".message", has=north.page.locator(".text")).last
+    expect(message.locator(".text")).to_contain_text(text.strip("\u200b\ufeff\u2066\u2067\u202e\u200d"))
+    places: list[dict[str, Any]] = [
+        north.page.locator(".message").last.locator(part).evaluate("e => e.getBoundingClientRect().toJSON()")
+        for part in (".text", ".message-main")
+    ]
+    assert places[0]["left"] >= places[1]["left"]
+    assert places[0]["right"] <= places[1]["right"]
+    assert message.locator(".text").evaluate("e => getComputedStyle(e).unicodeBidi") in {"plaintext", "isolate"}
+
+
+def test_policy_of_the_page_lets_nothing_foreign_run(sit_down: SitDown) -> None:
+    screen = sit_down("south-1")
+    assert screen.page.evaluate(
+        """() => {
+            const script = document.createElement("script");
+            try { script.textContent = "window.ran = 1"; } catch {}
+            document.body.append(script);
+            let refused = false;
+            try { document.body.insertAdjacentHTML("beforeend", "<p>x</p>"); } catch { refused = true; }
+            return refused && window.ran === undefined;
+        }"""
+    )
