@@ -44,11 +44,17 @@ PASSWORD = "correct horse battery"
 ORIGIN = "http://liaison.test:8000"
 
 
+# Where transports are touched, the two event loops differ.
+BOTH_LOOPS = frozenset(
+    {"test_server.py", "test_socket_protocol.py", "test_stream_protocol.py", "test_tls.py", "test_websocket.py"}
+)
+
+
 def pytest_asyncio_loop_factories(
-    config: object, item: object
+    config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Edges touch transports, and the two event loops' differ."""
-    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    uv = {"uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop, **uv} if item.path.name in BOTH_LOOPS else uv
 
 
 @dataclass

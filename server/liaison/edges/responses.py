@@ -1,7 +1,8 @@
 """Answers over HTTP: JSON or msgpack as the client asked, errors as on the socket, and headers that browsers obey."""
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -53,13 +54,20 @@ def wants_msgpack(request: web.Request) -> bool:
 
 
 def answer(request: web.Request, body: msgspec.Struct, *, status: int = 200) -> web.Response:
-    """Give a struct as the response's body; of a command's reply, everything but its id."""
+    """Give a struct as the response's body; of a command's reply, what the socket would carry but its type and id."""
     content: object = body
     if isinstance(body, Reply):
-        content = {name: getattr(body, name) for name in body.__struct_fields__ if name != "id"}
+        values = ((name, getattr(body, name), default) for name, default in _reply_fields(type(body)))
+        content = {name: value for name, value, default in values if value != default}
     if wants_msgpack(request):
         return web.Response(status=status, body=msgspec.msgpack.encode(content), content_type=MSGPACK_TYPE)
     return web.Response(status=status, body=msgspec.json.encode(content), content_type=JSON_TYPE)
+
+
+@cache
+def _reply_fields(kind: type[Reply]) -> Sequence[tuple[str, object]]:
+    """Give the fields that a reply has beside its id, each with the default it is left out for."""
+    return [(field.name, field.default) for field in msgspec.structs.fields(kind) if field.name != "id"]
 
 
 def refusal(request: web.Request, error: ErrorReply, status: int) -> web.Response:
