@@ -10,7 +10,7 @@ from typing import TypeVar
 from liaison.adapters.memory_presence import MemoryPresence
 from liaison.adapters.sql_directory import SqlDirectory
 from liaison.adapters.sql_log import SqlReadPositions
-from liaison.core.entries import Draft, Entry, Page
+from liaison.core.entries import Draft, Entry, HeldDraft, Page
 from liaison.core.identifiers import ChannelId, DelegationId, Millis
 from liaison.core.position import Position
 from liaison.core.profile import Delegation, Granularity, OfficeProfile
@@ -70,7 +70,9 @@ class StormyLog:
         while self._weather.log_stalled_until > loop.time():
             await asyncio.sleep(self._weather.log_stalled_until - loop.time() + 0.001)
 
-    async def append(self, channel: ChannelId, drafts: Sequence[Draft], now_ms: Millis) -> Appended:
+    async def append(
+        self, channel: ChannelId, drafts: Sequence[Draft], now_ms: Millis, *, expect_head: int | None = None
+    ) -> Appended:
         self._weather.in_flight += 1
         try:
             await self._travel()
@@ -80,7 +82,7 @@ class StormyLog:
                 raise LogFullError("the disk is full") if full else LogUnavailableError("the database is away")
             if self._rng.random() < self._weather.p_append_fails / 3:
                 raise UnknownOutcomeError
-            appended = await self._log.append(channel, drafts, now_ms)
+            appended = await self._log.append(channel, drafts, now_ms, expect_head=expect_head)
             await self._travel()
             if self._rng.random() < self._weather.p_append_fails / 3:
                 raise UnknownOutcomeError
@@ -103,6 +105,12 @@ class StormyLog:
 
     async def withdrawn(self, channel: ChannelId, seq: int) -> bool:
         return await self._read(lambda: self._log.withdrawn(channel, seq))
+
+    async def suspended(self, channels: Sequence[ChannelId]) -> frozenset[ChannelId]:
+        return await self._read(lambda: self._log.suspended(channels))
+
+    async def held(self, channel: ChannelId, *, after: int, limit: int) -> Sequence[HeldDraft]:
+        return await self._read(lambda: self._log.held(channel, after=after, limit=limit))
 
     async def search(
         self, query: str, channels: Sequence[ChannelId], *, before_ms: Millis | None, limit: int

@@ -49,9 +49,11 @@ def no_idempotency() -> Iterator[Plan]:
         def __init__(self, log: Log) -> None:
             self._log = log
 
-        async def append(self, channel: ChannelId, drafts: Sequence[Draft], now_ms: Millis) -> Appended:
+        async def append(
+            self, channel: ChannelId, drafts: Sequence[Draft], now_ms: Millis, *, expect_head: int | None = None
+        ) -> Appended:
             renamed = [replace(draft, key=f"{draft.key}#{next(tries)}") for draft in drafts]
-            return await self._log.append(channel, renamed, now_ms)
+            return await self._log.append(channel, renamed, now_ms, expect_head=expect_head)
 
         def __getattr__(self, name: str) -> Any:
             return getattr(self._log, name)
@@ -96,7 +98,9 @@ def sequence_object() -> Iterator[Plan]:
             self._rows: dict[ChannelId, dict[int, Entry]] = {}
             self._keys: dict[tuple[ChannelId, str, str], Entry] = {}
 
-        async def append(self, channel: ChannelId, drafts: Sequence[Draft], now_ms: Millis) -> Appended:
+        async def append(
+            self, channel: ChannelId, drafts: Sequence[Draft], now_ms: Millis, *, expect_head: int | None = None
+        ) -> Appended:
             seqs = [self._take(channel) for _ in drafts]
             # A longer batch commits later, and others overtake it.
             await asyncio.sleep(0.004 + 0.004 * (seqs[0] % 3))

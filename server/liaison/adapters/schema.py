@@ -45,7 +45,8 @@ OFFICE: Final = Table(
 )
 
 # One row for each channel that was ever written to. It is locked from an append's first statement to its commit, so
-# that the order of commits is the order of seqs. `number` stands for the channel in the larger tables.
+# that the order of commits is the order of seqs. `number` stands for the channel in the larger tables. `held` is how
+# many drafts wait in `held`; none do in a channel that isn't suspended.
 CHANNEL_HEAD: Final = Table(
     "channel_head",
     METADATA,
@@ -53,6 +54,8 @@ CHANNEL_HEAD: Final = Table(
     Column("channel", String, nullable=False, unique=True),
     Column("head", BigInteger, nullable=False),
     Column("link", LargeBinary(32), nullable=False),
+    Column("suspended", Boolean, nullable=False),
+    Column("held", BigInteger, nullable=False),
 )
 
 # The log. `moment` is the entry's time in ms × 2^20 plus a counter: it orders the entries of all channels by time,
@@ -76,6 +79,8 @@ MESSAGE: Final = Table(
     Column("reaction", String, nullable=False),
     Column("removed", Boolean, nullable=False),
     Column("mentions", String, nullable=False),
+    Column("precedence", String, nullable=False),
+    Column("data", Text, nullable=False),
     Column("link", LargeBinary(32), nullable=False),
     UniqueConstraint("channel_number", "seq"),
     UniqueConstraint("channel_number", "sender", "key"),
@@ -87,6 +92,29 @@ MESSAGE: Final = Table(
         sqlite_where=text("kind IN ('correction', 'withdrawal')"),
         postgresql_where=text("kind IN ('correction', 'withdrawal')"),
     ),
+)
+
+# What was written to a suspended channel, with the columns of `message` that a draft has; it becomes entries at the
+# resumption, in the order of the places. A key is never both here and in `message`.
+HELD: Final = Table(
+    "held",
+    METADATA,
+    Column("channel_number", Integer, ForeignKey("channel_head.number"), nullable=False),
+    Column("place", BigInteger, nullable=False),
+    Column("time_ms", BigInteger, nullable=False),
+    Column("sender", String, nullable=False),
+    Column("delegation", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("ref", BigInteger, nullable=False),
+    Column("reaction", String, nullable=False),
+    Column("removed", Boolean, nullable=False),
+    Column("mentions", String, nullable=False),
+    Column("precedence", String, nullable=False),
+    Column("data", Text, nullable=False),
+    PrimaryKeyConstraint("channel_number", "place"),
+    UniqueConstraint("channel_number", "sender", "key"),
 )
 
 READ_POSITION: Final = Table(

@@ -1,30 +1,47 @@
-"""Entries of the log as rows of the table `message`, and back."""
+"""Drafts and entries as rows of the tables `message` and `held`, and back."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
-from liaison.core.entries import Draft, Entry, EntryKind
-from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
+from liaison.core.entries import Draft, Entry, EntryKind, Precedence
+from liaison.core.identifiers import ChannelId, DelegationId, UserId
 
 # A moment is a time in ms times this, plus a counter: no store writes a million entries within a millisecond, and the
 # times last until the year 2248.
 MOMENTS_PER_MS: Final = 1 << 20
 
-# In the order of a MessageRow.
-MESSAGE_COLUMNS: Final = (
-    "message.seq, time_ms, message.link, message.sender, delegation, message.key, kind, text, ref, reaction, removed,"
-    " mentions"
-)
-MessageRow = tuple[int, Millis, bytes, UserId, DelegationId, str, str, str, int, str, int, str]
+# In the order that `draft_columns` gives them.
+DRAFT_COLUMNS: Final = "sender, delegation, key, kind, text, ref, reaction, removed, mentions, precedence, data"
+# In the order that `entry_of` takes them; a join has another link.
+MESSAGE_COLUMNS: Final = f"seq, time_ms, message.link, {DRAFT_COLUMNS}"
+DraftRow = tuple[UserId, DelegationId, str, str, str, int, str, int, str, str, str]
 
 _KINDS: Final = {kind.value: kind for kind in EntryKind}
+_PRECEDENCES: Final = {precedence.value: precedence for precedence in Precedence}
 
 
-def entry_of(channel: ChannelId, row: Iterable[object]) -> Entry:
-    """Give the entry that a row of MESSAGE_COLUMNS holds. Raises KeyError for a kind that this version doesn't know."""
-    message: MessageRow = tuple(row)  # type: ignore[assignment] # what the driver gives has no types
-    seq, time_ms, link, sender, delegation, key, kind, text, ref, reaction, removed, mentions = message
-    draft = Draft(
+def draft_columns(draft: Draft) -> DraftRow:
+    """Give a draft's fields as they are stored. User ids have no blanks in them."""
+    return (
+        draft.sender,
+        draft.delegation,
+        draft.key,
+        draft.kind.value,
+        draft.text,
+        draft.ref,
+        draft.reaction,
+        draft.removed,
+        " ".join(draft.mentions),
+        draft.precedence.value,
+        draft.data,
+    )
+
+
+def draft_of(row: Sequence[object]) -> Draft:
+    """Give the draft that DRAFT_COLUMNS hold. Raises KeyError for a kind that this version doesn't know."""
+    columns: DraftRow = row  # type: ignore[assignment] # what the driver gives has no types
+    sender, delegation, key, kind, text, ref, reaction, removed, mentions, precedence, data = columns
+    return Draft(
         sender=sender,
         delegation=delegation,
         key=key,
@@ -34,10 +51,12 @@ def entry_of(channel: ChannelId, row: Iterable[object]) -> Entry:
         reaction=reaction,
         removed=bool(removed),
         mentions=tuple(map(UserId, mentions.split())),
+        precedence=_PRECEDENCES[precedence],
+        data=data,
     )
-    return Entry(channel, seq, time_ms, link, draft)
 
 
-def mentions_column(draft: Draft) -> str:
-    """Give the mentions as they are stored; user ids have no blanks in them."""
-    return " ".join(draft.mentions)
+def entry_of(channel: ChannelId, row: Sequence[object]) -> Entry:
+    """Give the entry that MESSAGE_COLUMNS hold. Raises KeyError for a kind that this version doesn't know."""
+    seq, time_ms, link = row[:3]
+    return Entry(channel, seq, time_ms, link, draft_of(row[3:]))  # type: ignore[arg-type] # as above

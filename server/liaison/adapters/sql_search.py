@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from liaison.adapters.sql_rows import MESSAGE_COLUMNS, MOMENTS_PER_MS, MessageRow, entry_of
+from liaison.adapters.sql_rows import MESSAGE_COLUMNS, MOMENTS_PER_MS, entry_of
 from liaison.core.entries import Draft, Entry, EntryKind
 from liaison.core.identifiers import ChannelId, Millis
 from liaison.core.korean import fold, holds, index_text, query_pairs, words
@@ -90,7 +90,7 @@ def _match(query_words: Sequence[str], numbers: Sequence[int]) -> str:
 
 
 def _page(
-    rows: Iterable[tuple[ChannelId, *MessageRow]], query_words: Sequence[str], limit: int
+    rows: Iterable[tuple[ChannelId, *tuple[object, ...]]], query_words: Sequence[str], limit: int
 ) -> tuple[list[Entry], bool]:
     page: list[Entry] = []
     looked_at = 0

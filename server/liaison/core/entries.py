@@ -6,6 +6,7 @@ was committed is ever changed, so live delivery, resume and export need only one
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 
@@ -36,6 +37,10 @@ class Precedence(Enum):
     LIFE_SAFETY = "life_safety"
 
 
+# Besides what suspends and resumes, the signatures under the record go on.
+_STEPS_OF_A_SUSPENSION: Final = (EntryKind.SUSPENSION, EntryKind.RESUMPTION, EntryKind.SIGNED_HEAD)
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """An entry that asks for a place: everything but seq, time and link.
@@ -56,6 +61,11 @@ class Draft:
     mentions: tuple[UserId, ...] = ()
     precedence: Precedence = Precedence.ROUTINE
     data: str = ""
+
+    @property
+    def passes_suspension(self) -> bool:
+        """Whether a suspended channel takes it all the same."""
+        return self.precedence is Precedence.LIFE_SAFETY or self.kind in _STEPS_OF_A_SUSPENSION
 
     @property
     def size_bytes(self) -> int:

@@ -31,6 +31,8 @@ def _create_log() -> None:
         sa.Column("channel", sa.String, nullable=False),
         sa.Column("head", sa.BigInteger, nullable=False),
         sa.Column("link", sa.LargeBinary(32), nullable=False),
+        sa.Column("suspended", sa.Boolean, nullable=False),
+        sa.Column("held", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_channel_head"),
         sa.UniqueConstraint("channel", name="uq_channel_head_channel"),
     )
@@ -50,6 +52,8 @@ def _create_log() -> None:
         sa.Column("reaction", sa.String, nullable=False),
         sa.Column("removed", sa.Boolean, nullable=False),
         sa.Column("mentions", sa.String, nullable=False),
+        sa.Column("precedence", sa.String, nullable=False),
+        sa.Column("data", sa.Text, nullable=False),
         sa.Column("link", sa.LargeBinary(32), nullable=False),
         sa.PrimaryKeyConstraint("moment", name="pk_message"),
         sa.ForeignKeyConstraint(["channel_number"], ["channel_head.number"], name="fk_message_channel_number"),
@@ -62,6 +66,26 @@ def _create_log() -> None:
         ["channel_number", "ref"],
         sqlite_where=sa.text("kind IN ('correction', 'withdrawal')"),
         postgresql_where=sa.text("kind IN ('correction', 'withdrawal')"),
+    )
+    op.create_table(
+        "held",
+        sa.Column("channel_number", sa.Integer, nullable=False),
+        sa.Column("place", sa.BigInteger, nullable=False),
+        sa.Column("time_ms", sa.BigInteger, nullable=False),
+        sa.Column("sender", sa.String, nullable=False),
+        sa.Column("delegation", sa.String, nullable=False),
+        sa.Column("key", sa.String, nullable=False),
+        sa.Column("kind", sa.String, nullable=False),
+        sa.Column("text", sa.Text, nullable=False),
+        sa.Column("ref", sa.BigInteger, nullable=False),
+        sa.Column("reaction", sa.String, nullable=False),
+        sa.Column("removed", sa.Boolean, nullable=False),
+        sa.Column("mentions", sa.String, nullable=False),
+        sa.Column("precedence", sa.String, nullable=False),
+        sa.Column("data", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("channel_number", "place", name="pk_held"),
+        sa.ForeignKeyConstraint(["channel_number"], ["channel_head.number"], name="fk_held_channel_number"),
+        sa.UniqueConstraint("channel_number", "sender", "key", name="uq_held_channel_number_sender_key"),
     )
     # Holds which message has which pair of characters and nothing else: no copy of the text, no places, no sizes. The
     # texts come as blank-separated tokens, and `ascii` splits at nothing but ASCII punctuation and blanks.
