@@ -102,6 +102,8 @@ describe("frames of the server", () => {
 describe("frames that mean nothing", () => {
   // The rest are frames to a client: a map with a type, though no command.
   for (const reject of read("rejects.json")) {
+    // A browser refuses text that is not UTF-8 before anybody sees it.
+    if (reject.format === "json" && reject.what.includes("UTF-8")) continue;
     if (reject.error !== "malformed" || /\bid\b|surrogate/.test(reject.what)) continue;
     test(`are refused: ${reject.what} in ${reject.format}`, () => {
       const payload = payloadOf(reject.payload);
