@@ -229,7 +229,9 @@ def _read(file: Path | None) -> Table:
 
 def _put(source: _Source, path: _Path, value: object, origin: str) -> None:
     table = source.table
-    for name in path[:-1]:
+    for depth, name in enumerate(path[:-1], 1):
+        if name not in table:
+            source.origins[path[:depth]] = origin
         inner = table.setdefault(name, {})
         if not isinstance(inner, dict):
             return  # The file has something else there, and is told so.
@@ -364,7 +366,8 @@ def _in_words(problem: str) -> str:
 def _decode(wanted: type, value: object) -> object:
     if wanted is Secret and isinstance(value, str):
         return Secret(value)
-    raise msgspec.ValidationError("expected a text")
+    # msgspec makes its own error of this, with the place where it is.
+    raise TypeError("expected a text")
 
 
 def _with_secrets(source: _Source, config: Config, folder: Path) -> Config:

@@ -2,7 +2,6 @@
 
 import difflib
 import importlib
-import os
 import sys
 from collections.abc import Mapping
 from typing import Final
@@ -84,10 +83,6 @@ def run() -> None:
     """Run the command line and exit with its code; what nobody foresaw is INTERNAL."""
     try:
         root.main(prog_name="liaison")
-    except BrokenPipeError:
-        # The reader of our output has seen enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(Exit.OK)
     except Exception as error:
         if "--debug" in sys.argv:
             raise

@@ -1,0 +1,61 @@
+"""Channels and their members."""
+
+from typing import Any
+
+import pytest
+
+from liaison.cli.exits import Exit
+from tests.cli.command_line import CommandLine
+
+
+def channels(liaison: CommandLine) -> dict[str, Any]:
+    return {one["channel"]: one for one in liaison.ok("channel", "list", "--json").json}
+
+
+def test_people_join_the_channels_of_their_side_by_themselves(liaison: CommandLine) -> None:
+    liaison.add_user("kim", "--delegation", "south")
+    liaison.add_user("ri", "--delegation", "north")
+    liaison.ok("channel", "create", "joint/통행", "--title-ko", "통행 협조", "--title-en", "Crossings")
+    liaison.ok("channel", "create", "north/desk")
+    found = channels(liaison)
+    assert found["joint/통행"]["title"] == {"ko": "통행 협조", "en": "Crossings"}
+    assert found["joint/통행"]["members"] == ["kim", "ri"]
+    assert found["north/desk"]["members"] == ["ri"]
+    assert liaison.ok("channel", "list").lines == ["joint/통행\t2\t통행 협조 · Crossings", "north/desk\t1\tdesk · desk"]
+
+
+def test_a_closed_channel_has_only_whom_one_adds(liaison: CommandLine) -> None:
+    for user in ("kim", "lee", "han"):
+        liaison.add_user(user, "--delegation", "south")
+    liaison.ok("channel", "create", "south/heads", "--closed", "--member", "kim")
+    liaison.ok("channel", "add-member", "south/heads", "lee", "--read-only")
+    assert channels(liaison)["south/heads"]["members"] == ["kim", "lee"]
+    liaison.ok("channel", "remove-member", "south/heads", "kim")
+    assert channels(liaison)["south/heads"]["members"] == ["lee"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["create", "joint/general"], "there is a channel 'joint/general' already"),
+        (["create", "east/desk"], "there is no delegation 'east'"),
+        (["create", "General"], "a channel is joint/NAME"),
+        (["create", "dm/kim+lee"], "a direct channel comes to be when somebody opens it"),
+        (["create", "north/new", "--member", "kim"], "'kim' can't be a member of 'north/new'"),
+        (["create", "south/new", "--member", "han"], "there is no account 'han'"),
+        (["add-member", "joint/nothing", "kim"], "there is no channel 'joint/nothing'"),
+        (["remove-member", "joint/nothing", "kim"], "there is no channel 'joint/nothing'"),
+        (["add-member", "joint/general", "han"], "there is no account 'han'"),
+    ],
+)
+def test_what_is_refused_says_why_and_changes_nothing(
+    liaison: CommandLine, arguments: list[str], message: str
+) -> None:
+    liaison.add_user("kim", "--delegation", "south")
+    liaison.ok("channel", "create", "joint/general")
+    before = channels(liaison)
+    finished = liaison.on("channel", *arguments)
+    assert finished.code == Exit.BAD
+    assert message in finished.stderr
+    assert len(finished.stderr.splitlines()) == 1
+    assert channels(liaison) == before
