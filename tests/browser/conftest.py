@@ -59,16 +59,27 @@ def open_page(browser: Browser, browser_context_args: dict[str, Any], server: Li
 SignIn = Callable[..., Page]
 
 
-@pytest.fixture
-def sign_in(open_page: OpenPage, server: LiveServer) -> SignIn:
-    """Sign somebody in at a computer of their own."""
+@pytest.fixture(scope="module")
+def cookies(server: LiveServer) -> dict[str, Any]:
+    """What browsers hold of people who have signed in before: the form and the slow hash once each are enough."""
+    return {}
 
-    def sign_one_in(user: str, path: str = "/", **context: Any) -> Page:
-        page = open_page(path, **context)
-        page.locator("[name=user]").fill(user)
-        page.locator("[name=password]").fill(server.password_of(user))
-        page.locator("button[type=submit]").click()
-        expect(page.locator(".link[data-state=connected], .card h1").first).to_be_attached()
+
+@pytest.fixture
+def sign_in(open_page: OpenPage, server: LiveServer, cookies: dict[str, Any]) -> SignIn:
+    """Sign somebody in at a computer of their own; with `anew` by the form, else perhaps by a cookie from before."""
+
+    def sign_one_in(user: str, path: str = "/", *, anew: bool = False, **context: Any) -> Page:
+        if user in cookies and not anew:
+            page = open_page(path, storage_state={"cookies": cookies[user]}, **context)
+        else:
+            page = open_page(path, **context)
+            page.locator("[name=user]").fill(user)
+            page.locator("[name=password]").fill(server.password_of(user))
+            page.locator("button[type=submit]").click()
+        expect(page.locator(".link[data-state=connected], .card h1 + p").first).to_be_attached()
+        if not anew:
+            cookies[user] = page.context.cookies()
         return page
 
     return sign_one_in

@@ -353,7 +353,7 @@ def test_nothing_is_asked_of_anybody_but_the_own_server(sit_down: SitDown, serve
 
 
 def test_signing_out_ends_the_session_and_forgets_the_drafts(sit_down: SitDown) -> None:
-    screen = sit_down("south-4", "south/desk")
+    screen = sit_down("south-4", "south/desk", anew=True)
     screen.composer.fill("남의 눈에 띄면 안 되는 글")
     screen.page.locator(".own").click()
     screen.page.get_by_role("button", name="로그아웃").click()
