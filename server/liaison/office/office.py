@@ -11,7 +11,7 @@ import structlog
 
 from liaison.core.entries import Draft
 from liaison.core.identifiers import ChannelId, DelegationId, SessionId, UserId
-from liaison.core.permissions import Action
+from liaison.core.permissions import Action, may_belong
 from liaison.core.position import Position
 from liaison.core.profile import Delegation, OfficeProfile
 from liaison.core.rights import Rights, Role, membership_changes
@@ -410,6 +410,10 @@ class Office:
         """Push what is worth nothing later to the channel's members here; a full socket simply misses it."""
         encoded: dict[WireFormat, bytes] = {}
         for user in self.rights.members.get(channel, {}):
+            account = self.rights.accounts.get(user)
+            # As in every check: a row that must not be in the table opens nothing.
+            if account is None or not may_belong(account, channel):
+                continue
             for session in self._sessions_of.get(user, {}).values():
                 if session.actor is None or not session.connection.is_writable:
                     continue
@@ -437,8 +441,11 @@ class Office:
                         follower.lose_channel(change.channel)
 
     async def _tell_of_channel(self, session: Session, channel: ChannelId, event: Any) -> None:
+        actor = session.actor
+        if actor is None or not self.registry.allows(actor, Action.READ, channel):
+            return
         try:
-            infos = await self._answers.describe(session.account.user, [channel])
+            infos = await self._answers.describe(actor.account.user, [channel])
         except LogUnavailableError:
             # The client learns of the channel when it connects next.
             return

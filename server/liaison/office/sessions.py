@@ -36,7 +36,7 @@ _journal = structlog.get_logger(__name__)
 
 _INBOX_PAUSE: Final = limits.MAX_COMMANDS_IN_FLIGHT
 _INBOX_LIMIT: Final = 256
-# A client that goes on through so many refusals in a row is not one that obeys `retry_after_ms`.
+# A client that has had so many refusals more than answers is not one that obeys `retry_after_ms`.
 _REFUSALS_BEFORE_FLOODING: Final = 1000
 
 
@@ -116,22 +116,31 @@ class Session:
         if is_text is not (self.wire is WireFormat.JSON):
             self.connection.close(CloseCode.UNSUPPORTED_DATA, "text is for json, binary for msgpack")
             return
+        # Whatever comes counts: a frame that is refused costs as much as one that is granted, also before anybody said
+        # who they are.
+        wait_ms = self._bucket.take(self._office.clock.monotonic_ms())
         try:
             command = decode_command(payload, self.wire)
         except InvalidCommand as error:
-            self._refuse(error.command_id, error)
+            if wait_ms and error.code.value.close_code is None:
+                self._refuse_flood(error.command_id, wait_ms)
+            else:
+                self._refuse(error.command_id, error)
+            if self.state is State.OPEN:
+                # From somebody who hasn't said who they are, one such frame is enough.
+                self._close_before_authentication()
             return
+        if wait_ms:
+            self._refuse_flood(command.id, wait_ms)
+            return
+        # One by one: what the bucket lets through in the middle of a flood must not make it forgotten.
+        self._refusals = max(0, self._refusals - 1)
         is_connect = isinstance(command, frames.Connect)
         after = step(self.state, Event.CONNECT if is_connect else Event.COMMAND)
         if isinstance(after, ErrorCode):
             self._refuse(command.id, LiaisonError(after, _STATE_REFUSALS[after]))
             return
         was, self.state = self.state, after
-        wait_ms = self._bucket.take(self._office.clock.monotonic_ms())
-        if wait_ms:
-            self._refuse_flood(command.id, wait_ms)
-            return
-        self._refusals = 0
         # A publish must not overtake one that came while `connect` was still under way.
         if is_connect or was is State.CONNECTING or (self._publishes_in_inbox and isinstance(command, frames.Publish)):
             self._enqueue(command)
@@ -216,6 +225,9 @@ class Session:
                 self._reply(await self._office.execute(self.actor, command))
         except LiaisonError as error:
             self._refuse(command.id, error)
+            if error.code is ErrorCode.UNKNOWN_OUTCOME:
+                # A correction, withdrawal or reaction: its submission was not this session's own.
+                self.outcome_unknown()
         except LogUnavailableError:
             self._refuse(command.id, Unavailable("the log can't be read now"))
         except Exception as error:  # noqa: BLE001  The outermost boundary of a command: a bug is answered, not spread.
@@ -289,11 +301,14 @@ class Session:
             self._office.admit(self, actor)
             self.client, self.device = command.client, command.device
             reply = await self._office.connect_reply(command.id, self.id, actor)
+            # What they came in with may have ended meanwhile, and a session that isn't let in yet is ended by nobody.
+            if not self._office.rights.credential_is_live(actor.credential, self._office.clock.wall_ms()):
+                raise Refused(ErrorCode.REVOKED, "this sign-in has ended")
         except LiaisonError as error:
-            if self.state is not State.CLOSED:
-                self.state = step(self.state, Event.REFUSED)  # type: ignore[assignment]  # Always a state here.
-            self._refuse(command.id, error)
-            self.connection.close(error.code.value.close_code or CloseCode.OVERLOADED, error.code.wire_name)
+            self._refuse_connect(command.id, error)
+            return
+        except LogUnavailableError:
+            self._refuse_connect(command.id, Unavailable("the log can't be read now"))
             return
         if self.state is not State.CONNECTING:
             return
@@ -305,6 +320,13 @@ class Session:
         self.state = step(self.state, Event.ACCEPTED)  # type: ignore[assignment]  # Always a state here.
         self._reply(reply)
         self._office.connected(self)
+
+    def _refuse_connect(self, command_id: int, error: LiaisonError) -> None:
+        """Answer and close; what came behind `connect` has nobody to be carried out for."""
+        if self.state is not State.CLOSED:
+            self.state = step(self.state, Event.REFUSED)  # type: ignore[assignment]  # Always a state here.
+        self._refuse(command_id, error)
+        self.connection.close(error.code.value.close_code or CloseCode.OVERLOADED, error.code.wire_name)
 
     async def _subscribe(self, command: frames.Subscribe) -> None:
         assert self.actor is not None
@@ -383,6 +405,11 @@ class Session:
     def _refuse_bug(self, command_id: int, error: Exception) -> None:
         reply = self._office.internal_error(command_id, error, session=self.id)
         self.connection.send(finished_frame(reply, self.wire))
+
+    def _close_before_authentication(self) -> None:
+        self._end_cause = ErrorCode.NOT_CONNECTED.wire_name
+        self.state = State.CLOSED
+        self.connection.close(CloseCode.UNAUTHENTICATED, self._end_cause)
 
     def _authentication_deadline(self) -> None:
         after = step(self.state, Event.DEADLINE)
