@@ -61,7 +61,20 @@ QUICK: Final = (HOT, SINGLE)
 Start = Callable[[Work], AbstractContextManager[servers.Target]]
 SERVERS: Final[dict[str, Start]] = {
     "liaison": lambda work: servers.liaison(work.connections, work.channels),
-    "aiohttp": lambda _work: servers.aiohttp(),
+    "c_epoll": lambda _work: servers.epoll(coalesces=True),
+    "c_epoll_plain": lambda _work: servers.epoll(coalesces=False),
+    "nats": lambda _work: servers.nats(),
+    "mosquitto": lambda _work: servers.mosquitto(),
+    "ws": lambda _work: servers.node_peer("ws", "ws_fanout.mjs"),
+    "socketio": lambda _work: servers.node_peer("Socket.IO", "socketio_fanout.mjs", "socketio"),
+    "websockets": lambda _work: servers.python_peer("websockets", "websockets_fanout.py"),
+    "aiohttp": lambda _work: servers.python_peer("aiohttp", "aiohttp_fanout.py"),
+    "python_socketio": lambda _work: servers.python_peer("python-socketio", "python_socketio.py", "socketio"),
+}
+# What the quick bench promises ratios to.
+QUICK_SERVERS: Final = {
+    "hot": ("liaison", "c_epoll", "nats", "socketio"),
+    "single": ("liaison", "c_epoll"),
 }
 
 
@@ -78,7 +91,10 @@ def main() -> None:
     works = QUICK if arguments.quick else ALL
     os.sched_setaffinity(0, {servers.GENERATOR_CORE})
     with _generator() as generator:
-        measured = {work.name: _measure(work, generator, rounds, seconds) for work in works}
+        measured = {}
+        for work in works:
+            names = QUICK_SERVERS[work.name] if arguments.quick else tuple(SERVERS)
+            measured[work.name] = _measure(work, names, generator, rounds, seconds)
     _print_table(works, measured)
     if arguments.json:
         arguments.json.write_text(json.dumps(measured, indent=1))
@@ -94,12 +110,19 @@ def _generator() -> Iterator[Path]:
         yield program
 
 
-def _measure(work: Work, generator: Path, rounds: int, seconds: float) -> dict[str, list[Figures]]:
-    measured: dict[str, list[Figures]] = {name: [] for name in SERVERS}
+def _measure(
+    work: Work, names: tuple[str, ...], generator: Path, rounds: int, seconds: float
+) -> dict[str, list[Figures]]:
+    measured: dict[str, list[Figures]] = {name: [] for name in names}
     for _ in range(rounds):
-        for name, start in SERVERS.items():
-            with start(work) as target:
-                figures = _load(target, work, generator, seconds)
+        for name in list(measured):
+            try:
+                with SERVERS[name](work) as target:
+                    figures = _load(target, work, generator, seconds)
+            except FileNotFoundError as error:
+                print(f"{name} is left out, because {error} is not installed", file=sys.stderr)
+                del measured[name]
+                continue
             measured[name].append(figures)
             print(_round_line(work, name, figures), file=sys.stderr, flush=True)
     return measured
@@ -110,7 +133,9 @@ def _load(target: servers.Target, work: Work, generator: Path, seconds: float) -
     command += [*target.generator_options, *work.options()]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=seconds + 150)
     figures: Figures = json.loads(done.stdout)
-    if figures["missing"] or figures["lost_connections"] or figures["refusals"]:
+    # NATS may cut a message between two WebSocket frames, and the generator then does not see it.
+    tolerated = 0 if target.name == "liaison" else figures["deliveries_per_s"] * figures["seconds"] / 10_000
+    if figures["missing"] > tolerated or figures["lost_connections"] or figures["refusals"]:
         raise RuntimeError(f"{target.name} under {work.name} lost something: {figures}")
     figures["void"] = figures["generator_idle"] < LEAST_IDLE
     return figures
@@ -119,7 +144,7 @@ def _load(target: servers.Target, work: Work, generator: Path, seconds: float) -
 def _round_line(work: Work, name: str, figures: Figures) -> str:
     void = "  VOID: the generator had no idle time" if figures["void"] else ""
     return (
-        f"{work.name:12} {name:8} {figures['us_per_delivery']:8.3f} µs  {figures['deliveries_per_s']:10,.0f}/s  "
+        f"{work.name:12} {name:15} {figures['us_per_delivery']:8.3f} µs  {figures['deliveries_per_s']:10,.0f}/s  "
         f"seen p99 {figures['seen_p99_ms']:7.1f} ms  generator idle {figures['generator_idle']:.0%}{void}"
     )
 
@@ -132,12 +157,12 @@ def _median(rows: list[Figures], key: str) -> float:
 def _print_table(works: tuple[Work, ...], measured: dict[str, dict[str, list[Figures]]]) -> None:
     for work in works:
         print(f"\n{work.title} (200-byte texts; liaison commits each with fsync first)")
-        print(f"  {'server':10}{'µs CPU/delivery':>16}{'deliveries/s':>14}{'seen p50':>10}{'p99 ms':>9}{'ratio':>8}")
+        print(f"  {'server':17}{'µs CPU/delivery':>16}{'deliveries/s':>14}{'seen p50':>10}{'p99 ms':>9}{'ratio':>8}")
         ours = _median(measured[work.name]["liaison"], "us_per_delivery")
         for name, rows in measured[work.name].items():
             cost = _median(rows, "us_per_delivery")
             print(
-                f"  {name:10}{cost:16.3f}{_median(rows, 'deliveries_per_s'):14,.0f}"
+                f"  {name:17}{cost:16.3f}{_median(rows, 'deliveries_per_s'):14,.0f}"
                 f"{_median(rows, 'seen_p50_ms'):10.1f}{_median(rows, 'seen_p99_ms'):9.1f}{ours / cost:8.2f}"
             )
 

@@ -7,7 +7,7 @@
  * It reports its own idle share: a run in which it had none measured the generator, and is void.
  *
  * Modes: "liaison" speaks liaison.v1.msgpack with a bearer token for each connection; "raw" speaks to a server that
- * sends what comes in at /p/N to everybody at /s/N, which is what the servers to compare with do.
+ * sends what comes in at /p/N to everybody at /s/N; "socketio", "nats" and "mqtt" speak those protocols over WebSocket.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -33,7 +33,7 @@
 #define CONNECTS_IN_FLIGHT 64
 #define ACK_RING 1024
 
-enum mode { LIAISON, RAW };
+enum mode { LIAISON, RAW, SOCKETIO, NATS, MQTT };
 enum state { IDLE, CONNECTING, UPGRADING, SIGNING_IN, JOINING, READY, DEAD };
 
 struct connection {
@@ -215,6 +215,41 @@ static void command(struct connection *c, const char *type, int with_channel) {
     send_frame(c, 2, out, n);
 }
 
+static void publish_to_peer(struct connection *c, const char *text, size_t bytes) {
+    static char out[66000];
+    size_t n = 0;
+    switch (options.mode) {
+    case SOCKETIO:
+        n = (size_t)snprintf(out, sizeof out, "42[\"p\",\"%.*s\"]", (int)bytes, text);
+        send_frame(c, 1, out, n);
+        return;
+    case NATS:
+        n = (size_t)snprintf(out, sizeof out, "PUB c%d %zu\r\n%.*s\r\n", c->channel, bytes, (int)bytes, text);
+        break;
+    case MQTT: {
+        char topic[16];
+        int topic_bytes = snprintf(topic, sizeof topic, "c%d", c->channel);
+        size_t rest = 2 + (size_t)topic_bytes + bytes;
+        out[n++] = 0x30;
+        do {
+            out[n++] = (char)(rest % 128 | (rest > 127 ? 128 : 0));
+            rest /= 128;
+        } while (rest);
+        out[n++] = 0;
+        out[n++] = (char)topic_bytes;
+        memcpy(out + n, topic, (size_t)topic_bytes);
+        n += (size_t)topic_bytes;
+        memcpy(out + n, text, bytes);
+        n += bytes;
+        break;
+    }
+    default:
+        memcpy(out, text, bytes);
+        n = bytes;
+    }
+    send_frame(c, 2, out, n);
+}
+
 static void publish(struct connection *c, uint64_t due_ns) {
     static uint8_t out[66000];
     static char text[65536];
@@ -222,8 +257,8 @@ static void publish(struct connection *c, uint64_t due_ns) {
     memcpy(text, MAGIC, MAGIC_BYTES);
     for (int i = 0; i < STAMP_DIGITS; i++) text[MAGIC_BYTES + i] = digits[(due_ns >> (60 - 4 * i)) & 15];
     memcpy(text + MAGIC_BYTES + STAMP_DIGITS, filler, (size_t)options.text_bytes - MAGIC_BYTES - STAMP_DIGITS);
-    if (options.mode == RAW) {
-        send_frame(c, 2, text, (size_t)options.text_bytes);
+    if (options.mode != LIAISON) {
+        publish_to_peer(c, text, (size_t)options.text_bytes);
         return;
     }
     char name[200], key[64];
@@ -252,16 +287,21 @@ static uint64_t deliveries, sent, acks, refusals;
 static int measuring;
 
 static void upgrade(struct connection *c, int index) {
-    char request[1024], authorization[256] = "";
-    char path[64] = "/api/v1/socket";
+    static const char *const subprotocols[] = {[LIAISON] = "liaison.v1.msgpack", [MQTT] = "mqtt"};
+    char request[1024], authorization[256] = "", path[128] = "/", subprotocol[128] = "";
+    if (options.mode == LIAISON) snprintf(path, sizeof path, "/api/v1/socket");
     if (options.mode == RAW) snprintf(path, sizeof path, "/%c/%d", c->publishes ? 'p' : 's', c->channel);
+    if (options.mode == SOCKETIO)
+        snprintf(path, sizeof path, "/socket.io/?EIO=4&transport=websocket&room=%d&publishes=%d", c->channel, c->publishes);
+    if (options.mode == MQTT) snprintf(path, sizeof path, "/mqtt");
+    if (options.mode == LIAISON || options.mode == MQTT)
+        snprintf(subprotocol, sizeof subprotocol, "Sec-WebSocket-Protocol: %s\r\n", subprotocols[options.mode]);
     if (token_count)
         snprintf(authorization, sizeof authorization, "Authorization: Bearer %s\r\n", tokens[index % token_count]);
     int n = snprintf(request, sizeof request,
                      "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s%s\r\n",
-                     path, options.port, authorization,
-                     options.mode == LIAISON ? "Sec-WebSocket-Protocol: liaison.v1.msgpack\r\n" : "");
+                     path, options.port, authorization, subprotocol);
     c->state = UPGRADING;
     send_all(c, request, (size_t)n);
 }
@@ -272,13 +312,58 @@ static void become_ready(struct connection *c) {
 }
 
 static void upgraded(struct connection *c) {
-    if (options.mode == RAW) {
-        become_ready(c);
-        return;
-    }
+    static const uint8_t mqtt_connect[] = {0x10, 12, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 0, 0, 0};
     c->state = SIGNING_IN;
     c->next_id = 1;
-    command(c, "connect", 0);
+    switch (options.mode) {
+    case LIAISON: command(c, "connect", 0); break;
+    case RAW: become_ready(c); break;
+    case MQTT: send_frame(c, 2, mqtt_connect, sizeof mqtt_connect); break;
+    /* These two speak first. */
+    case SOCKETIO:
+    case NATS: break;
+    }
+}
+
+/* One step of a peer's own greeting; the connection is ready once it is a subscriber, or may publish. */
+
+static void greet_socketio(struct connection *c, const char *text, size_t bytes) {
+    if (c->state == SIGNING_IN && bytes && text[0] == '0') {
+        c->state = JOINING;
+        send_frame(c, 1, "40", 2);
+    } else if (c->state == JOINING && bytes > 1 && text[0] == '4' && text[1] == '0') {
+        become_ready(c);
+    }
+}
+
+static void greet_nats(struct connection *c, const char *text, size_t bytes) {
+    char out[256];
+    if (c->state == SIGNING_IN && bytes > 4 && !memcmp(text, "INFO", 4)) {
+        int n = snprintf(out, sizeof out, "CONNECT {\"verbose\":false,\"pedantic\":false,\"echo\":false}\r\n");
+        if (!c->publishes) n += snprintf(out + n, sizeof out - (size_t)n, "SUB c%d 1\r\n", c->channel);
+        n += snprintf(out + n, sizeof out - (size_t)n, "PING\r\n");
+        c->state = JOINING;
+        send_frame(c, 2, out, (size_t)n);
+    } else if (c->state == JOINING && memmem(text, bytes, "PONG", 4)) {
+        become_ready(c);
+    }
+}
+
+static void greet_mqtt(struct connection *c, const uint8_t *packet) {
+    uint8_t out[64] = {0x82, 0, 0, 1, 0, 0};
+    if (c->state == SIGNING_IN && (packet[0] & 0xf0) == 0x20) {
+        if (c->publishes) {
+            become_ready(c);
+            return;
+        }
+        int n = snprintf((char *)out + 6, sizeof out - 7, "c%d", c->channel);
+        out[5] = (uint8_t)n;
+        out[1] = (uint8_t)(n + 5);
+        c->state = JOINING;
+        send_frame(c, 2, out, (size_t)n + 7);
+    } else if (c->state == JOINING && (packet[0] & 0xf0) == 0x90) {
+        become_ready(c);
+    }
 }
 
 static void on_answer(struct connection *c, const char *payload, size_t bytes, uint64_t at_ns) {
@@ -310,23 +395,46 @@ static void on_answer(struct connection *c, const char *payload, size_t bytes, u
     }
 }
 
+static void on_deliveries(const char *payload, size_t bytes, uint64_t at_ns) {
+    const char *end = payload + bytes, *found;
+    /* NATS and MQTT put several messages into one frame. */
+    while ((found = memmem(payload, (size_t)(end - payload), MAGIC, MAGIC_BYTES))) {
+        payload = found + MAGIC_BYTES;
+        if (end - payload < STAMP_DIGITS) return;
+        uint64_t due = 0;
+        for (int i = 0; i < STAMP_DIGITS; i++) {
+            int digit = payload[i];
+            due = due << 4 | (uint64_t)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
+        }
+        payload += STAMP_DIGITS;
+        deliveries++;
+        if (measuring) record(&seen, at_ns > due ? at_ns - due : 0);
+    }
+}
+
 static void on_payload(struct connection *c, int opcode, char *payload, size_t bytes, uint64_t at_ns) {
     if (opcode == 9) {
         send_frame(c, 10, payload, bytes);
-    } else if (opcode == 8) {
+        return;
+    }
+    if (opcode == 8) {
         drop(c);
-    } else if (c->state != READY || c->publishes) {
+        return;
+    }
+    if (c->state == READY && options.mode == SOCKETIO && bytes == 1 && payload[0] == '2') {
+        send_frame(c, 1, "3", 1);
+    } else if (c->state == READY && options.mode == NATS && bytes >= 4 && !memcmp(payload, "PING", 4)) {
+        send_frame(c, 2, "PONG\r\n", 6);
+    } else if (c->state == READY && !c->publishes) {
+        on_deliveries(payload, bytes, at_ns);
+    } else if (options.mode == LIAISON) {
         on_answer(c, payload, bytes, at_ns);
-    } else {
-        char *found = memmem(payload, bytes, MAGIC, MAGIC_BYTES);
-        if (!found || found + MAGIC_BYTES + STAMP_DIGITS > payload + bytes) return;
-        uint64_t due = 0;
-        for (int i = 0; i < STAMP_DIGITS; i++) {
-            int digit = found[MAGIC_BYTES + i];
-            due = due << 4 | (uint64_t)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
-        }
-        deliveries++;
-        if (measuring) record(&seen, at_ns > due ? at_ns - due : 0);
+    } else if (options.mode == SOCKETIO) {
+        greet_socketio(c, payload, bytes);
+    } else if (options.mode == NATS) {
+        greet_nats(c, payload, bytes);
+    } else if (options.mode == MQTT && bytes >= 2) {
+        greet_mqtt(c, (const uint8_t *)payload);
     }
 }
 
@@ -440,11 +548,19 @@ static void read_tokens(void) {
     fclose(file);
 }
 
+static enum mode mode_named(const char *name) {
+    static const char *const names[] = {"liaison", "raw", "socketio", "nats", "mqtt"};
+    for (int i = 0; i < 5; i++)
+        if (!strcmp(name, names[i])) return (enum mode)i;
+    fprintf(stderr, "unknown mode %s\n", name);
+    exit(2);
+}
+
 static void parse(int argc, char **argv) {
     for (int i = 1; i + 1 < argc; i += 2) {
         const char *name = argv[i], *value = argv[i + 1];
         if (!strcmp(name, "--port")) options.port = atoi(value);
-        else if (!strcmp(name, "--mode")) options.mode = strcmp(value, "raw") ? LIAISON : RAW;
+        else if (!strcmp(name, "--mode")) options.mode = mode_named(value);
         else if (!strcmp(name, "--subscribers")) options.subscribers = atoi(value);
         else if (!strcmp(name, "--publishers")) options.publishers = atoi(value);
         else if (!strcmp(name, "--channels")) options.channels = atoi(value);

@@ -1,7 +1,9 @@
 """Starts the servers that are measured: ours as it is deployed, and peers; each pinned to one core."""
 
 import asyncio
+import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +25,8 @@ from liaison.core.rights import Account, Channel, Credential, CredentialKind, Me
 from liaison.ports.directory import Secrets
 
 HERE: Final = Path(__file__).parent
+PEERS: Final = HERE / "peers"
+RAW: Final = ("--mode", "raw")
 SERVER_CORE: Final = 0
 GENERATOR_CORE: Final = 1
 CHANNEL_PREFIX: Final = "joint/bench-"
@@ -62,8 +66,7 @@ def free_port() -> int:
 @contextmanager
 def liaison(connections: int, channels: int) -> Iterator[Target]:
     """Our server on a fresh office with enough accounts, each message committed with fsync before it is delivered."""
-    with tempfile.TemporaryDirectory(prefix="liaison-bench-") as folder:
-        data = Path(folder)
+    with _folder() as data:
         tokens = asyncio.run(_found_office(data, connections, channels))
         (data / "tokens").write_text("\n".join(tokens))
         (data / "liaison.toml").write_text(CONFIG)
@@ -76,12 +79,81 @@ def liaison(connections: int, channels: int) -> Iterator[Target]:
 
 
 @contextmanager
-def aiohttp() -> Iterator[Target]:
-    """Plain aiohttp with `send_bytes`."""
+def epoll(*, coalesces: bool) -> Iterator[Target]:
+    """The limit: C on epoll, which checks and stores nothing."""
+    with _folder() as folder:
+        program = folder / "epoll_fanout"
+        subprocess.run(["cc", "-O2", "-o", program, PEERS / "epoll_fanout.c"], check=True)
+        port = free_port()
+        command = [str(program), str(port), *(["coalesce"] if coalesces else [])]
+        with _process("C epoll", command, port, RAW) as target:
+            yield target
+
+
+@contextmanager
+def python_peer(name: str, script: str, mode: str = "raw") -> Iterator[Target]:
+    """A peer that runs on this Python: a script of peers/ with its port as argument."""
     port = free_port()
-    command = [sys.executable, str(HERE / "peers" / "aiohttp_fanout.py"), str(port)]
-    with _process("aiohttp", command, port, ("--mode", "raw")) as target:
+    with _process(name, [sys.executable, str(PEERS / script), str(port)], port, ("--mode", mode)) as target:
         yield target
+
+
+@contextmanager
+def node_peer(name: str, script: str, mode: str = "raw") -> Iterator[Target]:
+    """A peer that runs on Node, with the packages of peers/node/package-lock.json."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        raise FileNotFoundError("node and npm")
+    if not (PEERS / "node" / "node_modules").exists():
+        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        subprocess.run(command, cwd=PEERS / "node", check=True, stdout=subprocess.DEVNULL)
+    port = free_port()
+    with _process(name, [node, str(PEERS / "node" / script), str(port)], port, ("--mode", mode)) as target:
+        yield target
+
+
+@contextmanager
+def nats() -> Iterator[Target]:
+    """NATS with its WebSocket listener; core publish and subscribe, which stores nothing."""
+    program = _installed("nats-server")
+    port, native_port = free_port(), free_port()
+    settings = (
+        f'host: "127.0.0.1"\nport: {native_port}\nwebsocket {{ host: "127.0.0.1", port: {port}, no_tls: true }}\n'
+    )
+    # A slow generator must not be thrown out as a slow consumer: the default would close it after 10 s or 64 MB.
+    settings += 'max_pending: 1GB\nwrite_deadline: "60s"\n'
+    with _folder() as folder:
+        (folder / "nats.conf").write_text(settings)
+        with _process("NATS", [program, "-c", str(folder / "nats.conf")], port, ("--mode", "nats")) as target:
+            yield target
+
+
+@contextmanager
+def mosquitto() -> Iterator[Target]:
+    """Mosquitto with its WebSocket listener, quality of service 0, no persistence."""
+    program = _installed("mosquitto")
+    port = free_port()
+    settings = f"listener {port} 127.0.0.1\nprotocol websockets\nallow_anonymous true\npersistence false\n"
+    # It drops what a client is behind by; unlimited, so that the run is about cost and not about loss.
+    settings += "max_queued_messages 0\nmax_queued_bytes 0\nset_tcp_nodelay true\nlog_type error\n"
+    with _folder() as folder:
+        (folder / "mosquitto.conf").write_text(settings)
+        command = [program, "-c", str(folder / "mosquitto.conf")]
+        with _process("mosquitto", command, port, ("--mode", "mqtt")) as target:
+            yield target
+
+
+def _installed(program: str) -> str:
+    found = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
+    if found is None:
+        raise FileNotFoundError(f"{program} (Debian's package of that name)")
+    return found
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="liaison-bench-") as folder:
+        yield Path(folder)
 
 
 async def _found_office(data: Path, connections: int, channels: int) -> list[str]:
@@ -109,7 +181,9 @@ async def _found_office(data: Path, connections: int, channels: int) -> list[str
 @contextmanager
 def _process(name: str, command: list[str], port: int, options: tuple[str, ...]) -> Iterator[Target]:
     pinned = ["taskset", "--cpu-list", str(SERVER_CORE), *command]
-    process = subprocess.Popen(pinned, stdout=subprocess.DEVNULL)
+    # Ours may speak: what it journals is a finding. The peers greet at length.
+    journal = None if name == "liaison" else subprocess.DEVNULL
+    process = subprocess.Popen(pinned, stdout=subprocess.DEVNULL, stderr=journal)
     try:
         _wait_for(port, process)
         yield Target(name, port, process.pid, options)
