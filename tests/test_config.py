@@ -66,9 +66,7 @@ class TestManual:
 class TestSources:
     def test_a_file_changes_what_it_names_and_nothing_else(self, tmp_path: Path) -> None:
         config = load_config(written(tmp_path, "[server]\nport = 9000\n"), {})
-        assert config == msgspec.structs.replace(
-            Config(), server=msgspec.structs.replace(Config().server, port=9000)
-        )
+        assert config == msgspec.structs.replace(Config(), server=msgspec.structs.replace(Config().server, port=9000))
 
     def test_the_environment_wins_over_the_file_and_an_option_over_both(self, tmp_path: Path) -> None:
         file = written(tmp_path, '[server]\nport = 1\nhost = "::1"\nnode = "file"\n')
@@ -189,7 +187,7 @@ class TestRefusals:
         assert line.startswith(f"{variable}: ")
 
     def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match="nothing.toml: cannot be read: No such file"):
+        with pytest.raises(ConfigError, match=r"nothing\.toml: cannot be read: No such file"):
             load_config(tmp_path / "nothing.toml", {})
 
     def test_a_file_in_another_encoding_is_named(self, tmp_path: Path) -> None:

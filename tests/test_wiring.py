@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import socket
 import stat
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from liaison.core.rights import Account, Role
 from liaison.protocol.errors import Refused
 from liaison.wiring import CannotStart, back_office, default_origins, serving
 
+OPEN_FILES = Path("/proc/self/fd")
 PASSWORD = "correct horse battery"
 KIM = Account(UserId("kim"), "Kim", DelegationId("south"), Role.OFFICIAL)
 
@@ -42,9 +42,12 @@ def taken_port() -> Iterator[int]:
 
 class TestServing:
     async def test_a_node_is_ready_at_the_address_it_gives(self, data: Path) -> None:
-        async with serving(config_of(data)) as running, aiohttp.ClientSession() as http:
-            async with http.get(f"{running.address}/readyz") as answer:
-                assert (answer.status, await answer.json()) == (200, {"ready": True, "reasons": []})
+        async with (
+            serving(config_of(data)) as running,
+            aiohttp.ClientSession() as http,
+            http.get(f"{running.address}/readyz") as answer,
+        ):
+            assert (answer.status, await answer.json()) == (200, {"ready": True, "reasons": []})
 
     async def test_its_folder_and_database_are_for_their_owner_only(self, data: Path) -> None:
         async with serving(config_of(data)):
@@ -154,12 +157,12 @@ class TestRefusals:
     async def test_a_failed_start_leaves_no_task_and_no_open_file(self, data: Path) -> None:
         data.mkdir()
         (data / "epoch").write_text("many")
-        tasks, files = asyncio.all_tasks(), len(os.listdir("/proc/self/fd"))
+        tasks, files = asyncio.all_tasks(), len(list(OPEN_FILES.iterdir()))
         with pytest.raises(CannotStart):
             async with serving(config_of(data)):
                 pytest.fail("guessed an epoch")
         assert asyncio.all_tasks() == tasks
-        assert len(os.listdir("/proc/self/fd")) == files
+        assert len(list(OPEN_FILES.iterdir())) == files
 
 
 class TestBackOffice:

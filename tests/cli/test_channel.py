@@ -48,9 +48,7 @@ def test_a_closed_channel_has_only_whom_one_adds(liaison: CommandLine) -> None:
         (["add-member", "joint/general", "han"], "there is no account 'han'"),
     ],
 )
-def test_what_is_refused_says_why_and_changes_nothing(
-    liaison: CommandLine, arguments: list[str], message: str
-) -> None:
+def test_what_is_refused_says_why_and_changes_nothing(liaison: CommandLine, arguments: list[str], message: str) -> None:
     liaison.add_user("kim", "--delegation", "south")
     liaison.ok("channel", "create", "joint/general")
     before = channels(liaison)

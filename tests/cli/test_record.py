@@ -63,7 +63,8 @@ def test_a_changed_word_is_found_in_its_line(liaison: CommandLine, record: Path)
 
 
 @pytest.mark.parametrize(
-    ("drop", "line", "fault"), [(slice(2, 3), 3, "gap"), (slice(-1, None), 6, "truncated"), (slice(0, 1), 1, "malformed")]
+    ("drop", "line", "fault"),
+    [(slice(2, 3), 3, "gap"), (slice(-1, None), 6, "truncated"), (slice(0, 1), 1, "malformed")],
 )
 def test_a_missing_line_is_found(liaison: CommandLine, record: Path, drop: slice, line: int, fault: str) -> None:
     lines = record.read_text().splitlines(keepends=True)
@@ -98,4 +99,8 @@ def test_a_record_is_for_its_owner_only(record: Path) -> None:
 
 def test_an_export_is_in_the_audit_log(liaison: CommandLine, record: Path) -> None:
     newest = json.loads(liaison.ok("audit", "-n", "1", "--json").stdout)
-    assert (newest["action"], newest["subject"], newest["detail"]) == ("channel.exported", "joint/general", "4 messages")
+    assert (newest["action"], newest["subject"], newest["detail"]) == (
+        "channel.exported",
+        "joint/general",
+        "4 messages",
+    )

@@ -66,6 +66,7 @@ _LINES: Final = (
     ),
     Line(88, "joint/crossings", "north-3", "명단을 접수하였습니다. 확인한 다음 11시까지 회답하겠습니다."),
     Line(41, "joint/crossings", "north-3", "확인하였습니다. 내일 통행에 동의합니다."),
+    Line(39, "joint/crossings", "south-3", "회답 감사합니다. 내일 09시에 출입사무소에서 뵙겠습니다."),
     Line(60, "south/desk", "south-1", "회의 자료 최종본은 2시까지 부탁드립니다."),
     Line(58, "south/desk", "south-4", "네, 지금 검토하고 있습니다."),
     Line(60, "north/desk", "north-1", "회의 자료 최종본은 2시까지 부탁합니다."),
