@@ -12,16 +12,31 @@ from hypothesis import strategies as st
 from liaison.adapters.sql_engine import Database, memory_database, open_database
 from liaison.adapters.sql_log import SqlLog, SqlReadPositions
 from liaison.core.chain import GENESIS, link_of
-from liaison.core.entries import Conflicting, Draft, Entry, EntryKind, Repeated, Stored
+from liaison.core.entries import (
+    Conflicting,
+    Draft,
+    Entry,
+    EntryKind,
+    Held,
+    HeldDraft,
+    Outcome,
+    Precedence,
+    Repeated,
+    Stored,
+)
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.core.position import Position
-from liaison.ports.log import Log, ReadPositions
+from liaison.ports.log import HeadMovedError, Log, ReadPositions
 
 GENERAL, WEATHER = ChannelId("joint/general"), ChannelId("joint/날씨")
 KIM, RI = UserId("kim"), UserId("ri")
 SOUTH, NORTH = DelegationId("south"), DelegationId("north")
 NOON = Millis(1_790_000_000_000)
+LATER = Millis(NOON + 3_600_000)
 PLENTY = 1 << 20
+
+SUSPENDS = Draft(KIM, SOUTH, "suspend", EntryKind.SUSPENSION, data='{"authority":"head"}')
+RESUMES = Draft(RI, NORTH, "resume", EntryKind.RESUMPTION)
 
 
 def sql_file(folder: Path) -> Database:
@@ -80,7 +95,9 @@ class TestAppend:
         assert await write(log, GENERAL, "c") == [3]
 
     async def test_an_entry_comes_back_with_everything_that_was_given(self, log: Log) -> None:
-        draft = Draft(RI, NORTH, "k", EntryKind.REACTION, "", 7, "👍", removed=True, mentions=(KIM, RI))
+        draft = Draft(
+            RI, NORTH, "k", EntryKind.REACTION, "", 7, "👍", True, (KIM, RI), Precedence.PRIORITY, '{"단계":"tendered"}'
+        )
         appended = await log.append(GENERAL, [draft], NOON)
         expected = Entry(GENERAL, 1, NOON, link_of(GENESIS, GENERAL, 1, NOON, draft), draft)
         assert appended.outcomes == (Stored(expected),)
@@ -117,6 +134,8 @@ class TestAppend:
             {"removed": True},
             {"mentions": (RI,)},
             {"delegation": NORTH},
+            {"precedence": Precedence.PRIORITY},
+            {"data": "{}"},
         ],
         ids="".join,
     )
@@ -167,6 +186,216 @@ class TestAppend:
     async def test_an_empty_append_stores_nothing(self, log: Log) -> None:
         assert (await log.append(GENERAL, [], NOON)).outcomes == ()
         assert (await log.heads([GENERAL]))[GENERAL].seq == 0
+
+    async def test_every_kind_and_precedence_comes_back_as_it_went(self, log: Log) -> None:
+        drafts = [
+            Draft(KIM, SOUTH, f"{kind.value} {precedence.value}", kind, precedence=precedence, data='{"n":1}')
+            for kind in EntryKind
+            for precedence in Precedence
+            if kind is not EntryKind.SUSPENSION
+        ]
+        await log.append(GENERAL, drafts, NOON)
+        page = await log.read(GENERAL, after=0, limit=len(drafts) + 1, max_bytes=PLENTY)
+        assert [entry.draft for entry in page.entries] == drafts
+
+
+class TestCondition:
+    async def test_an_append_on_the_expected_head_is_stored(self, log: Log) -> None:
+        (first,) = (await log.append(GENERAL, [says("a")], NOON, expect_head=0)).outcomes
+        (second,) = (await log.append(GENERAL, [says("b")], NOON, expect_head=1)).outcomes
+        assert isinstance(first, Stored)
+        assert isinstance(second, Stored)
+
+    @pytest.mark.parametrize("expected", [0, 1, 3])
+    async def test_an_append_on_another_head_stores_nothing_and_says_where_the_head_is(
+        self, log: Log, expected: int
+    ) -> None:
+        await write(log, GENERAL, "a", "b")
+        with pytest.raises(HeadMovedError) as moved:
+            await log.append(GENERAL, [says("a"), says("c")], NOON, expect_head=expected)
+        assert moved.value.head == 2
+        assert texts_of((await log.read(GENERAL, after=0, limit=9, max_bytes=PLENTY)).entries) == ["a", "b"]
+
+    async def test_the_head_of_another_channel_does_not_count(self, log: Log) -> None:
+        await write(log, GENERAL, "a")
+        await log.append(WEATHER, [says("a")], NOON, expect_head=0)
+        with pytest.raises(HeadMovedError):
+            await log.append(ChannelId("joint/new"), [says("a")], NOON, expect_head=1)
+        assert (await log.heads([ChannelId("joint/new")]))[ChannelId("joint/new")].seq == 0
+
+    async def test_a_batch_of_repeats_is_answered_wherever_the_head_is(self, log: Log) -> None:
+        await log.append(GENERAL, [says("a"), says("b")], NOON, expect_head=0)
+        again = await log.append(GENERAL, [says("b"), says("a"), says("c", key="a")], NOON, expect_head=0)
+        assert again.outcomes == (Repeated(2, NOON), Repeated(1, NOON), Conflicting())
+
+    async def test_a_repeat_of_what_is_held_is_answered_wherever_the_head_is(self, log: Log) -> None:
+        await log.append(GENERAL, [SUSPENDS, says("a")], NOON, expect_head=0)
+        assert (await log.append(GENERAL, [says("a")], NOON, expect_head=0)).outcomes == (Held(1, NOON),)
+
+    async def test_of_appends_at_once_on_the_same_head_exactly_one_is_stored(self, log: Log) -> None:
+        async def decide(key: str, head: int) -> int:
+            """Give where the head is: 0 when it had not moved."""
+            try:
+                await log.append(GENERAL, [says(key)], NOON, expect_head=head)
+            except HeadMovedError as moved:
+                return moved.head
+            return 0
+
+        for head in range(10):
+            async with asyncio.TaskGroup() as group:
+                tries = [group.create_task(decide(f"{head} {n}", head)) for n in range(5)]
+                others = group.create_task(write(log, WEATHER, str(head)))
+            assert sorted(each.result() for each in tries) == [0] + [head + 1] * 4
+            assert others.result() == [head + 1], "who shares the transaction is not concerned"
+        assert (await log.heads([GENERAL]))[GENERAL].seq == 10
+
+
+class TestSuspension:
+    async def held(self, log: Log, channel: ChannelId = GENERAL) -> list[str]:
+        return [each.draft.text for each in await log.held(channel, after=0, limit=10_000)]
+
+    async def test_a_channel_is_suspended_from_the_suspension_to_the_resumption(self, log: Log) -> None:
+        await write(log, GENERAL, "a")
+        await write(log, WEATHER, "a")
+        assert await log.suspended([GENERAL, WEATHER, ChannelId("joint/nothing")]) == frozenset()
+        await log.append(GENERAL, [SUSPENDS], NOON)
+        assert await log.suspended([GENERAL, WEATHER, ChannelId("joint/nothing")]) == {GENERAL}
+        assert await log.suspended([WEATHER]) == await log.suspended([]) == frozenset()
+        await log.append(GENERAL, [RESUMES], NOON)
+        assert await log.suspended([GENERAL]) == frozenset()
+
+    async def test_what_comes_meanwhile_is_held_in_order_and_is_no_entry(self, log: Log) -> None:
+        await log.append(GENERAL, [says("a"), SUSPENDS, says("b")], NOON)
+        appended = await log.append(GENERAL, [says("c"), says("d", sender=RI)], LATER)
+        assert appended.outcomes == (Held(2, LATER), Held(3, LATER))
+        assert await log.held(GENERAL, after=0, limit=9) == [
+            HeldDraft(1, NOON, says("b")),
+            HeldDraft(2, LATER, says("c")),
+            HeldDraft(3, LATER, says("d", sender=RI)),
+        ]
+        assert await log.held(GENERAL, after=1, limit=1) == [HeldDraft(2, LATER, says("c"))]
+        assert (await log.read(GENERAL, after=0, limit=9, max_bytes=PLENTY)).head == 2
+        assert await log.search("c", [GENERAL], before_ms=None, limit=5) == ([], False)
+
+    async def test_nothing_is_held_in_an_open_channel(self, log: Log) -> None:
+        assert await log.held(GENERAL, after=0, limit=9) == []
+        await log.append(GENERAL, [SUSPENDS, says("a")], NOON)
+        assert await log.held(WEATHER, after=0, limit=9) == []
+        await log.append(GENERAL, [RESUMES], NOON)
+        assert await log.held(GENERAL, after=0, limit=9) == []
+
+    async def test_a_held_draft_keeps_everything_that_was_given(self, log: Log) -> None:
+        draft = Draft(
+            RI, NORTH, "k", EntryKind.REACTION, "", 7, "👍", True, (KIM, RI), Precedence.FLASH, '{"단계":"tendered"}'
+        )
+        await log.append(GENERAL, [SUSPENDS, draft], NOON)
+        assert [each.draft for each in await log.held(GENERAL, after=0, limit=9)] == [draft]
+        await log.append(GENERAL, [RESUMES], LATER)
+        entry = await log.entry(GENERAL, 3)
+        assert entry is not None
+        assert entry.draft == draft
+
+    async def test_a_resumption_releases_all_of_it_once_in_order_and_at_its_own_time(self, log: Log) -> None:
+        texts = [f"{number}" for number in range(1_000)]
+        await log.append(GENERAL, [says("before"), SUSPENDS], NOON)
+        for start in range(0, len(texts), 300):
+            await write(log, GENERAL, *texts[start : start + 300])
+        appended = await log.append(GENERAL, [RESUMES, says("after")], LATER)
+        assert [outcome.entry.seq for outcome in appended.outcomes if isinstance(outcome, Stored)] == [3, 1_004]
+        page = await log.read(GENERAL, after=0, limit=2_000, max_bytes=PLENTY)
+        assert texts_of(page.entries) == ["before", "", "", *texts, "after"]
+        assert {entry.time_ms for entry in page.entries[2:]} == {LATER}
+        link = GENESIS
+        for seq, entry in enumerate(page.entries, start=1):
+            link = link_of(link, GENERAL, seq, entry.time_ms, entry.draft)
+            assert (entry.seq, entry.link) == (seq, link)
+
+    async def test_what_was_released_is_found_by_its_words(self, log: Log) -> None:
+        await log.append(GENERAL, [SUSPENDS, says("로동 시간")], NOON)
+        assert await log.search("노동", [GENERAL], before_ms=None, limit=5) == ([], False)
+        await log.append(GENERAL, [RESUMES], LATER)
+        found, _ = await log.search("노동", [GENERAL], before_ms=None, limit=5)
+        assert [(entry.seq, entry.time_ms) for entry in found] == [(3, LATER)]
+
+    async def test_life_safety_and_the_signatures_pass(self, log: Log) -> None:
+        flood = replace(says("댐 방류"), precedence=Precedence.LIFE_SAFETY)
+        flash = replace(says("긴급"), precedence=Precedence.FLASH)
+        signed = Draft(KIM, SOUTH, "head", EntryKind.SIGNED_HEAD, data='{"seq":1}')
+        appended = await log.append(GENERAL, [SUSPENDS, flash, flood, signed], NOON)
+        assert [type(outcome) for outcome in appended.outcomes] == [Stored, Held, Stored, Stored]
+        assert (await log.heads([GENERAL]))[GENERAL].seq == 3
+
+    @pytest.mark.parametrize(
+        "kind", set(EntryKind) - {EntryKind.SIGNED_HEAD, EntryKind.SUSPENSION, EntryKind.RESUMPTION}
+    )
+    async def test_every_other_kind_is_held(self, log: Log, kind: EntryKind) -> None:
+        appended = await log.append(GENERAL, [SUSPENDS, Draft(KIM, SOUTH, "k", kind)], NOON)
+        assert appended.outcomes[1] == Held(1, NOON)
+
+    async def test_a_repeat_gives_the_place_while_it_is_held_and_the_seq_once_it_is_released(self, log: Log) -> None:
+        await log.append(GENERAL, [says("before"), SUSPENDS, says("a"), says("b")], NOON)
+        meanwhile = await log.append(GENERAL, [says("b"), says("before"), says("b")], LATER)
+        assert meanwhile.outcomes == (Held(2, NOON), Repeated(1, NOON), Held(2, NOON))
+        assert await self.held(log) == ["a", "b"]
+        released = await log.append(GENERAL, [says("b"), RESUMES, says("b"), SUSPENDS, says("a")], LATER)
+        assert released.outcomes[0] == Held(2, NOON)
+        assert released.outcomes[2] == Repeated(5, LATER)
+        assert released.outcomes[3] == Repeated(2, NOON), "the same suspension is not declared twice"
+        assert released.outcomes[4] == Repeated(4, LATER)
+        assert (await log.append(GENERAL, [says("a")], LATER)).outcomes == (Repeated(4, LATER),)
+
+    async def test_a_held_key_that_comes_again_with_another_body_is_a_conflict(self, log: Log) -> None:
+        await log.append(GENERAL, [SUSPENDS, says("a", "k")], NOON)
+        for _ in range(2):
+            assert (await log.append(GENERAL, [says("b", "k")], NOON)).outcomes == (Conflicting(),)
+            pressing = replace(says("a", "k"), precedence=Precedence.LIFE_SAFETY)
+            assert (await log.append(GENERAL, [pressing], NOON)).outcomes == (Conflicting(),)
+            await log.append(GENERAL, [RESUMES], NOON)
+
+    async def test_places_begin_anew_with_each_suspension(self, log: Log) -> None:
+        await log.append(GENERAL, [SUSPENDS, says("a"), says("b"), RESUMES], NOON)
+        appended = await log.append(GENERAL, [replace(SUSPENDS, key="again"), says("c")], NOON)
+        assert appended.outcomes[1] == Held(1, NOON)
+        assert await self.held(log) == ["c"]
+
+    async def test_suspending_twice_and_resuming_what_is_open_are_entries_without_effect(self, log: Log) -> None:
+        await log.append(GENERAL, [RESUMES, says("a"), SUSPENDS, says("b")], NOON)
+        appended = await log.append(GENERAL, [replace(SUSPENDS, key="again"), says("c")], NOON)
+        assert isinstance(appended.outcomes[0], Stored)
+        assert appended.outcomes[1] == Held(2, NOON)
+        assert await self.held(log) == ["b", "c"]
+        await log.append(GENERAL, [replace(RESUMES, key="again")], NOON)
+        page = await log.read(GENERAL, after=0, limit=9, max_bytes=PLENTY)
+        assert texts_of(page.entries) == ["", "a", "", "", "", "b", "c"]
+
+    async def test_a_channel_holds_what_belongs_to_it_and_no_other(self, log: Log) -> None:
+        for channel in (GENERAL, WEATHER):
+            await log.append(channel, [SUSPENDS, says(f"in {channel}", "k")], NOON)
+        await log.append(GENERAL, [RESUMES], LATER)
+        assert await self.held(log, WEATHER) == [f"in {WEATHER}"]
+        assert await log.suspended([GENERAL, WEATHER]) == {WEATHER}
+
+    async def test_a_suspension_amid_appends_at_once_loses_and_doubles_nothing(self, log: Log) -> None:
+        async with asyncio.TaskGroup() as group:
+            tasks = []
+            for number in range(40):
+                drafts = [says(f"{number}")]
+                if number in (13, 29):
+                    drafts = [SUSPENDS] if number == 13 else [RESUMES]
+                tasks.append(group.create_task(log.append(GENERAL, drafts, NOON)))
+        (suspended,), (resumed,) = tasks[13].result().outcomes, tasks[29].result().outcomes
+        assert isinstance(suspended, Stored)
+        assert isinstance(resumed, Stored)
+        page = await log.read(GENERAL, after=0, limit=99, max_bytes=PLENTY)
+        placed = {entry.draft.key: entry.seq for entry in page.entries}
+        assert sorted(placed.values()) == list(range(1, 41))
+        for number, task in enumerate(tasks):
+            (outcome,) = task.result().outcomes
+            if isinstance(outcome, Held):
+                assert placed[f"{number}"] == resumed.entry.seq + outcome.place
+            else:
+                assert isinstance(outcome, Stored)
+                assert not suspended.entry.seq < outcome.entry.seq < resumed.entry.seq
 
 
 class TestReading:
@@ -352,3 +581,86 @@ def test_paging_either_way_gives_the_whole_log_once_and_in_order(texts: list[str
         await database.close()
 
     asyncio.run(walk())
+
+
+class ModelLog:
+    """One channel as the contract says it, in lists: what every log must equal."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[Millis, Draft]] = []
+        self.held: list[tuple[Millis, Draft]] = []
+        self.is_suspended = False
+
+    def append(self, drafts: Sequence[Draft], now_ms: Millis, expect_head: int | None) -> list[object] | None:
+        """Give the outcomes, None for a head that moved."""
+        names = [(draft.sender, draft.key) for _, draft in self.entries + self.held]
+        is_new = any((draft.sender, draft.key) not in names for draft in drafts)
+        if is_new and expect_head not in (None, len(self.entries)):
+            return None
+        return [self._take(draft, now_ms) for draft in drafts]
+
+    def _take(self, draft: Draft, now_ms: Millis) -> object:
+        for seq, (time_ms, known) in enumerate(self.entries, start=1):
+            if (known.sender, known.key) == (draft.sender, draft.key):
+                return Repeated(seq, time_ms) if known == draft else Conflicting()
+        for place, (time_ms, known) in enumerate(self.held, start=1):
+            if (known.sender, known.key) == (draft.sender, draft.key):
+                return Held(place, time_ms) if known == draft else Conflicting()
+        steps = (EntryKind.SUSPENSION, EntryKind.RESUMPTION, EntryKind.SIGNED_HEAD)
+        if self.is_suspended and draft.kind not in steps and draft.precedence is not Precedence.LIFE_SAFETY:
+            self.held.append((now_ms, draft))
+            return Held(len(self.held), now_ms)
+        self.entries.append((now_ms, draft))
+        seq = len(self.entries)
+        if draft.kind is EntryKind.SUSPENSION:
+            self.is_suspended = True
+        if draft.kind is EntryKind.RESUMPTION:
+            self.is_suspended = False
+            self.entries += [(now_ms, released) for _, released in self.held]
+            self.held = []
+        return seq, now_ms
+
+
+def plainly(outcome: Outcome) -> object:
+    return (outcome.entry.seq, outcome.entry.time_ms) if isinstance(outcome, Stored) else outcome
+
+
+# Few keys and texts, so that repeats and conflicts are as frequent as what is new.
+_ANY_DRAFT = st.builds(
+    Draft,
+    sender=st.sampled_from([KIM, RI]),
+    delegation=st.just(SOUTH),
+    key=st.sampled_from([f"k{number}" for number in range(12)]),
+    kind=st.sampled_from([EntryKind.TEXT] * 5 + [EntryKind.SUSPENSION, EntryKind.RESUMPTION, EntryKind.SIGNED_HEAD]),
+    text=st.sampled_from(["a", "b"]),
+    precedence=st.sampled_from([Precedence.ROUTINE] * 4 + [Precedence.FLASH, Precedence.LIFE_SAFETY]),
+)
+_ANY_BATCHES = st.lists(st.tuples(st.lists(_ANY_DRAFT, max_size=6), st.sampled_from([None, None, 0, 1])), max_size=15)
+
+
+@settings(max_examples=60)  # Each makes a database, which takes 20 ms.
+@given(batches=_ANY_BATCHES)
+def test_any_run_of_publishing_suspending_resuming_and_repeating_equals_the_model(
+    batches: list[tuple[list[Draft], int | None]],
+) -> None:
+    async def run() -> None:
+        database = memory_database()
+        log, model = SqlLog(database), ModelLog()
+        for number, (drafts, behind) in enumerate(batches):
+            now_ms = Millis(NOON + number)
+            expect_head = None if behind is None else len(model.entries) - behind
+            expected = model.append(drafts, now_ms, expect_head)
+            if expected is None:
+                with pytest.raises(HeadMovedError):
+                    await log.append(GENERAL, drafts, now_ms, expect_head=expect_head)
+            else:
+                appended = await log.append(GENERAL, drafts, now_ms, expect_head=expect_head)
+                assert [plainly(outcome) for outcome in appended.outcomes] == expected
+            held = await log.held(GENERAL, after=0, limit=999)
+            assert [(each.time_ms, each.draft) for each in held] == model.held
+            assert await log.suspended([GENERAL]) == ({GENERAL} if model.is_suspended else set())
+        entries = (await log.read(GENERAL, after=0, limit=999, max_bytes=PLENTY)).entries
+        assert [(entry.time_ms, entry.draft) for entry in entries] == model.entries
+        await database.close()
+
+    asyncio.run(run())

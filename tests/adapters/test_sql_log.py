@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from liaison.adapters.sql_log import SqlLog, SqlReadPositions
 from liaison.core.chain import GENESIS, link_of
 from liaison.core.entries import Draft, EntryKind, Stored
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
-from liaison.ports.log import LogFullError
+from liaison.ports.log import HeadMovedError, LogFullError
 
 CHANNELS = [ChannelId(f"joint/{name}") for name in ("general", "weather", "crossings")]
 NOON = Millis(1_790_000_000_000)
@@ -83,6 +84,123 @@ async def test_what_was_acknowledged_before_a_kill_is_on_the_log_once_and_withou
     assert len(acknowledged) >= 3 * 150
     assert stored.issuperset(acknowledged)
     await database.close()
+
+
+# Resumes a suspended channel, and kills itself when SQLite is about to run the statement that begins so; the number
+# tells how many such statements are let through first. Little cache, so that a release is on the disk long before its
+# commit.
+_RESUMER = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from liaison.adapters.sql_engine import open_database
+from liaison.adapters.sql_log import SqlLog
+from liaison.adapters.sql_writer import driver_of
+from liaison.core.entries import Draft, EntryKind
+
+async def main(path, channel, fatal_statement, spared):
+    database = open_database(Path(path))
+    seen = 0
+
+    def watch(statement):
+        nonlocal seen
+        seen += statement.startswith(fatal_statement)
+        if seen > int(spared):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    driver = driver_of(database._writer_connection)
+    driver.execute("PRAGMA cache_size = 8")
+    driver.set_trace_callback(watch)
+    await SqlLog(database).append(channel, [Draft("ri", "north", "resume", EntryKind.RESUMPTION)], 1_790_000_000_001)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(
+    ("fatal_statement", "spared"),
+    [
+        ("INSERT INTO message", 0),
+        ("INSERT INTO message", 20),
+        ("INSERT INTO search_index", 9),
+        ("DELETE FROM held", 0),
+        ("UPDATE channel_head", 0),
+        ("COMMIT", 0),
+        ("never", 0),
+    ],
+)
+async def test_a_kill_while_a_channel_is_resumed_leaves_all_held_or_all_released(
+    tmp_path: Path, fatal_statement: str, spared: int
+) -> None:
+    path, channel = tmp_path / "office.db", CHANNELS[0]
+    database = open_database(path)
+    suspension = Draft(UserId("kim"), DelegationId("south"), "suspend", EntryKind.SUSPENSION)
+    drafts = [says(f"{number} 로동") for number in range(2_000)]
+    await SqlLog(database).append(channel, [suspension, *drafts], NOON)
+    await database.close()
+    command = [sys.executable, "-c", _RESUMER, str(path), channel, fatal_statement, str(spared)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "server")}
+    assert subprocess.run(command, check=False, env=environment).returncode == -signal.SIGKILL
+
+    database = open_database(path)
+    log = SqlLog(database)
+    is_released = fatal_statement == "never"
+    assert await log.suspended([channel]) == (frozenset() if is_released else {channel})
+    assert len(await log.held(channel, after=0, limit=9_999)) == (0 if is_released else 2_000)
+    assert (await log.heads([channel]))[channel].seq == (2_002 if is_released else 1)
+    resumption = Draft(UserId("ri"), DelegationId("north"), "resume", EntryKind.RESUMPTION)
+    await log.append(channel, [resumption], Millis(NOON + 1))
+    page = await log.read(channel, after=2, limit=9_999, max_bytes=1 << 30)
+    assert [entry.draft for entry in page.entries] == drafts
+    found, _ = await log.search("1234 노동", [channel], before_ms=None, limit=5)
+    assert [entry.draft.text for entry in found] == ["1234 로동"]
+    await database.close()
+
+
+@pytest.mark.system
+async def test_ten_thousand_held_messages_are_released_at_once_and_in_little_memory(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "office.db")
+    log, channel = SqlLog(database), CHANNELS[0]
+    await log.append(channel, [Draft(UserId("kim"), DelegationId("south"), "suspend", EntryKind.SUSPENSION)], NOON)
+    drafts = [says(f"{number} 회담 장소와 시간" * 4) for number in range(10_000)]
+    for start in range(0, len(drafts), 500):
+        await log.append(channel, drafts[start : start + 500], NOON)
+    resumption = Draft(UserId("ri"), DelegationId("north"), "resume", EntryKind.RESUMPTION)
+    heads: set[int] = set()
+    tracemalloc.start()
+    release = asyncio.create_task(log.append(channel, [resumption], NOON))
+    while not release.done():
+        heads.add((await log.heads([channel]))[channel].seq)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    heads.add((await log.heads([channel]))[channel].seq)
+    assert heads == {1, 10_002}, "a reader sees all of it or none"
+    assert peak_bytes < 3 << 20
+    page = await log.read(channel, after=2, limit=10_001, max_bytes=1 << 30)
+    assert [entry.draft.key for entry in page.entries] == [draft.key for draft in drafts]
+    await database.close()
+
+
+async def test_of_two_processes_that_decide_by_the_same_head_one_is_refused(tmp_path: Path) -> None:
+    server, command = open_database(tmp_path / "office.db"), open_database(tmp_path / "office.db")
+
+    async def decide(log: SqlLog, name: str) -> int:
+        done = 0
+        for number in range(20):
+            try:
+                await log.append(CHANNELS[0], [says(f"{name} {number}")], NOON, expect_head=number)
+            except HeadMovedError:
+                continue
+            done += 1
+        return done
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(decide(SqlLog(each), name)) for name, each in (("s", server), ("c", command))]
+    page = await SqlLog(server).read(CHANNELS[0], after=0, limit=99, max_bytes=1 << 20)
+    assert page.head == len(page.entries) == sum(task.result() for task in tasks) == 20
+    await server.close()
+    await command.close()
 
 
 @pytest.fixture

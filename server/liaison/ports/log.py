@@ -48,7 +48,8 @@ class Log(Protocol):
         Idempotent on (channel, sender, key), also within the batch: a repeat with the same body gives the first result,
         with another body a conflict. Returns after a commit that survives a power cut.
         With `expect_head`, nothing is stored unless the head is exactly there: what was decided by looking at the
-        channel still holds. A batch in which every draft is a repeat is answered all the same.
+        channel still holds. A batch in which every key was used before is answered all the same. What is held moves no
+        head: of a suspended channel the condition says nothing about the drafts that wait.
         A SUSPENSION entry closes the channel in the same transaction: from then on drafts are Held, but for life
         safety, SUSPENSION, RESUMPTION and SIGNED_HEAD. A RESUMPTION entry opens it, and in the same transaction every
         held draft becomes an entry behind it, in the order of their places, with the time of the resumption; those
