@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from liaison.core.entries import Draft
@@ -14,7 +15,7 @@ from liaison.core.identifiers import ChannelId, DelegationId, SessionId, UserId
 from liaison.core.permissions import Action, may_belong
 from liaison.core.position import Position
 from liaison.core.profile import Delegation, OfficeProfile
-from liaison.core.rights import Rights, Role, membership_changes
+from liaison.core.rights import EMPTY_RIGHTS, Rights, Role, membership_changes
 from liaison.core.token_bucket import TokenBucket
 from liaison.office.accounts import Accounts
 from liaison.office.actor import Actor
@@ -38,7 +39,7 @@ from liaison.ports.log import Log, LogUnavailableError, ReadPositions
 from liaison.ports.observer import Observer
 from liaison.protocol import frames, limits
 from liaison.protocol.close_codes import CloseCode
-from liaison.protocol.codec import WireFormat, finished_frame
+from liaison.protocol.codec import WireFormat, encode_value, finished_frame
 from liaison.protocol.commands import AnyCommand
 from liaison.protocol.errors import ErrorCode, LiaisonError, Refused, Unavailable
 
@@ -116,6 +117,7 @@ class Office:
         self._tasks: asyncio.TaskGroup | None = None
         self._short_tasks: set[asyncio.Task[None]] = set()
         self._draining = False
+        self._encoded_people: tuple[Rights, dict[WireFormat, msgspec.Raw]] = (EMPTY_RIGHTS, {})
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -250,11 +252,12 @@ class Office:
         own[session.id] = session
         session.user = actor.account.user
 
-    async def connect_reply(self, command_id: int, session_id: SessionId, actor: Actor) -> frames.ConnectReply:
+    async def connect_reply(
+        self, command_id: int, session_id: SessionId, actor: Actor, wire: WireFormat
+    ) -> frames.ConnectReply:
         """Say who the actor is here, and the terms of the connection. Raises LogUnavailableError."""
         account = actor.account
         channels = [] if account.role is Role.OPS else await self._answers.channel_list(actor)
-        people = [person_info(other) for other in self.rights.accounts.values() if other.active]
         return frames.ConnectReply(
             id=command_id,
             session=session_id,
@@ -264,7 +267,7 @@ class Office:
             role=account.role.value,
             office=frames.Title(self.profile.title_ko, self.profile.title_en),
             delegations=[_delegation_info(delegation) for delegation in self.profile.delegations],
-            people=people,
+            people=self._people(wire),
             channels=channels,
             server_time_ms=self.clock.wall_ms(),
             ping_interval_ms=limits.PING_INTERVAL_MS,
@@ -272,6 +275,19 @@ class Office:
             limits=_CLIENT_LIMITS,
             capabilities=list(_CAPABILITIES),
         )
+
+    def _people(self, wire: WireFormat) -> msgspec.Raw:
+        """Give everybody of the office in their encoded form, made once for each state of the directory.
+
+        When thousands come back at once, this list would cost more than all else that letting them in does.
+        """
+        rights, encoded = self._encoded_people
+        if rights is not self.rights:
+            rights, encoded = self._encoded_people = self.rights, {}
+        if wire not in encoded:
+            people = [person_info(account) for account in rights.accounts.values() if account.active]
+            encoded[wire] = msgspec.Raw(encode_value(people, wire))
+        return encoded[wire]
 
     def connected(self, session: Session) -> None:
         """A session was let in: show it."""

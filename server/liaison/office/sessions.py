@@ -300,7 +300,7 @@ class Session:
             actor = self._office.authenticate(command.token or self._secret)
             self._office.admit(self, actor)
             self.client, self.device = command.client, command.device
-            reply = await self._office.connect_reply(command.id, self.id, actor)
+            reply = await self._office.connect_reply(command.id, self.id, actor, self.wire)
             # What they came in with may have ended meanwhile, and a session that isn't let in yet is ended by nobody.
             if not self._office.rights.credential_is_live(actor.credential, self._office.clock.wall_ms()):
                 raise Refused(ErrorCode.REVOKED, "this sign-in has ended")

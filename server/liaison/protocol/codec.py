@@ -76,6 +76,11 @@ def _explain(payload: bytes, wire: WireFormat, reason: str) -> InvalidCommand:
     return InvalidCommand(reason, command_id, ErrorCode.INVALID)
 
 
+def encode_value(value: object, wire: WireFormat) -> bytes:
+    """Give the bytes of a part of a frame, to be put into a frame of the same wire format as `msgspec.Raw`."""
+    return _encode_msgpack.encode(value) if wire is WireFormat.MSGPACK else _encode_json.encode(value)
+
+
 def encode_payload(frame: Reply | ErrorReply | AnyPush, wire: WireFormat) -> bytes:
     """Give the bytes of a frame in a wire format, without WebSocket or event-stream framing."""
     return _encode_msgpack.encode(frame) if wire is WireFormat.MSGPACK else _encode_json.encode(frame)

@@ -6,7 +6,7 @@ Replies and pushes are only ever encoded here; they leave out fields that have t
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
 from liaison.protocol import limits
 
@@ -241,7 +241,8 @@ class ConnectReply(Reply, frozen=True, kw_only=True):
     role: str
     office: Title
     delegations: list[DelegationInfo]
-    people: list[PersonInfo]
+    # Already encoded, because it is the same for everybody.
+    people: list[PersonInfo] | Raw
     channels: list[ChannelInfo]
     server_time_ms: int
     ping_interval_ms: int
