@@ -1,7 +1,8 @@
 """What every bus must do. An adapter joins by a factory in `FACTORIES`; the tests stay as they are."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
@@ -9,6 +10,8 @@ from liaison.adapters.memory_bus import MemoryBus
 from liaison.core.entries import Draft, Entry, EntryKind
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.ports.bus import Bus, DirectoryHint, EntriesHint, Hint, ReadHint, TypingHint
+from tests.adapters.redis_nodes import bus_at
+from tests.redis_server import shared_redis
 
 GENERAL, WEATHER = ChannelId("joint/general"), ChannelId("joint/날씨")
 KIM, SOUTH = UserId("kim"), DelegationId("south")
@@ -16,17 +19,27 @@ KIM, SOUTH = UserId("kim"), DelegationId("south")
 NodeFactory = Callable[[], Bus]
 
 
-def memory() -> NodeFactory:
-    return MemoryBus().node
+@asynccontextmanager
+async def memory() -> AsyncIterator[NodeFactory]:
+    yield MemoryBus().node
 
 
-FACTORIES = [memory]
+@asynccontextmanager
+async def redis() -> AsyncIterator[NodeFactory]:
+    async with AsyncExitStack() as stack:
+        # No test asks for more; each can hear before the first of them is used.
+        settings = shared_redis().settings()
+        nodes = [await stack.enter_async_context(bus_at(settings)) for _ in range(3)]
+        yield nodes.pop
+
+
+FACTORIES = [memory, pytest.param(redis, marks=pytest.mark.system)]
 
 
 @pytest.fixture(params=FACTORIES, ids=lambda factory: str(factory.__name__))
-def node(request: pytest.FixtureRequest) -> NodeFactory:
-    made: NodeFactory = request.param()
-    return made
+async def node(request: pytest.FixtureRequest) -> AsyncIterator[NodeFactory]:
+    async with request.param() as made:
+        yield made
 
 
 class Listener:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import pytest
@@ -11,6 +12,8 @@ from liaison.core.identifiers import DelegationId, Millis, SessionId, UserId
 from liaison.core.presence import GRACE_MS, LEASE_MS, MAX_USERS_PER_STEP, Connectivity, Device
 from liaison.core.rights import Role
 from liaison.ports.presence import FencedError, PresenceChange, PresenceStore, Put, Remove
+from tests.adapters.redis_nodes import HandClock, presence_at
+from tests.redis_server import shared_redis
 
 
 @dataclass
@@ -34,24 +37,38 @@ class _Clock:
         return Millis(self.now_ms + 1_600_000_000_000)
 
 
-async def memory() -> Harness:
+@asynccontextmanager
+async def memory() -> AsyncIterator[Harness]:
     clock = _Clock()
 
     async def advance(ms: int) -> None:
         clock.now_ms += ms
 
-    return Harness(MemoryPresence(clock, epoch="e1"), advance, [], [])
+    yield Harness(MemoryPresence(clock, epoch="e1"), advance, [], [])
 
 
-FACTORIES = [memory]
+@asynccontextmanager
+async def redis() -> AsyncIterator[Harness]:
+    server = shared_redis()
+    clock = HandClock(server)
+
+    async def advance(ms: int) -> None:
+        clock.advance(ms)
+
+    with clock.wound():
+        async with presence_at(server.settings()) as store:
+            yield Harness(store, advance, [], [])
+
+
+FACTORIES = [memory, pytest.param(redis, marks=pytest.mark.system)]
 
 
 @pytest.fixture(params=FACTORIES, ids=lambda factory: str(factory.__name__))
 async def harness(request: pytest.FixtureRequest) -> AsyncIterator[Harness]:
-    made: Harness = await request.param()
-    stop = made.store.listen(made.changes.append, lambda: made.doubts.append(None))
-    yield made
-    stop()
+    async with request.param() as made:
+        stop = made.store.listen(made.changes.append, lambda: made.doubts.append(None))
+        yield made
+        stop()
 
 
 async def settled(harness: Harness) -> None:

@@ -96,7 +96,7 @@ class UserDevices:
         A device in its grace period still counts: a short outage must not change what somebody said.
         """
         said = {device.availability for device in self.devices}
-        return next((availability for availability in _PRECEDENCE if availability in said), None)
+        return next((availability for availability in PRECEDENCE if availability in said), None)
 
     @property
     def is_staff(self) -> bool:
@@ -104,7 +104,8 @@ class UserDevices:
         return self.role in _PEOPLE and bool(self.devices)
 
 
-_PRECEDENCE: Final[tuple[Availability, ...]] = ("dnd", "active", "idle", "away")
+# From the most to the least available.
+PRECEDENCE: Final[tuple[Availability, ...]] = ("dnd", "active", "idle", "away")
 _PEOPLE: Final = frozenset({Role.OFFICIAL, Role.HEAD})
 
 
@@ -125,7 +126,7 @@ def merge(*claims: Iterable[Device]) -> tuple[Device, ...]:
 
 def _strength(device: Device) -> tuple[bool, int, int, str, str, str]:
     # Every field takes part: two different claims of equal strength would make the result depend on their order.
-    precedence = -_PRECEDENCE.index(device.availability)
+    precedence = -PRECEDENCE.index(device.availability)
     return (device.confirmed, precedence, -device.since_ms, device.user, device.delegation, device.role.value)
 
 
