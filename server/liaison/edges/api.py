@@ -17,6 +17,7 @@ from liaison.edges.addresses import ClientPace
 from liaison.edges.coalescing import ConnectionGroup
 from liaison.edges.credentials import check_login_origin, check_no_forgery, cookie_name, presented
 from liaison.edges.handover import ConnectionGone, take_transport
+from liaison.edges.register_api import endpoints, name_of, reply_of
 from liaison.edges.responses import JSON_TYPE, MSGPACK_TYPES, SECURITY_HEADERS, Handler, answer
 from liaison.edges.settings import EdgeSettings
 from liaison.edges.stream_protocol import StreamProtocol
@@ -53,6 +54,7 @@ class PublishBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: frames.Key
     reply_to: frames.Seq = 0
     mentions: frames.Mentions = []
+    precedence: frames.PrecedenceName = ""
 
 
 class CorrectionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -227,7 +229,26 @@ class Api:
                 None,
                 query=StreamQuery,
             ),
+            *self._register_routes(),
         )
+
+    def _register_routes(self) -> Sequence[Route]:
+        handlers = self._office.handlers
+        return [
+            Route(
+                "POST",
+                f"{PREFIX}/registers/{name_of(command)}",
+                (command.__doc__ or "").partition("\n")[0],
+                endpoint,
+                reply_of(handlers[command]),
+                body=body,
+            )
+            for command, body, endpoint in endpoints(handlers, self._execute_register, self._body)
+        ]
+
+    async def _execute_register(self, request: web.Request, command: frames.Command) -> web.StreamResponse:
+        _query(request, NoQuery)
+        return answer(request, await self._office.execute(self._actor(request), command))
 
     # --- signing in and out ---------------------------------------------------------------------------------------
 
@@ -288,6 +309,7 @@ class Api:
             text=body.text,
             reply_to=body.reply_to,
             mentions=body.mentions,
+            precedence=body.precedence,
         )
         return await self._execute(request, actor, command)
 

@@ -27,7 +27,6 @@ from liaison.office.sessions import publish_reply
 from liaison.ports.bus import DirectoryHint, ReadHint
 from liaison.ports.directory import AlreadyExistsError, DirectoryUnavailableError
 from liaison.protocol import frames
-from liaison.protocol.commands import AnyCommand
 from liaison.protocol.errors import ErrorCode, LiaisonError, Refused, Unavailable
 from liaison.protocol.limits import MAX_PAGE_BYTES
 
@@ -52,7 +51,7 @@ class Answers:
 
     # One case a command; splitting the table would only hide it.
     async def execute(  # noqa: C901, PLR0911, PLR0912
-        self, actor: Actor, command: AnyCommand
+        self, actor: Actor, command: frames.Command
     ) -> frames.Reply:
         """Do it and give the reply."""
         match command:
@@ -317,6 +316,7 @@ def _channel_info(row: Channel, membership: Membership, epoch: int, head: int, r
         epoch=epoch,
         head=head,
         read_seq=read_seq,
-        can_write=membership.can_write,
+        can_write=membership.can_write and not is_register(row.channel),
         members=members,
+        is_register=is_register(row.channel),
     )

@@ -40,7 +40,6 @@ from liaison.ports.observer import Observer
 from liaison.protocol import frames, limits
 from liaison.protocol.close_codes import CloseCode
 from liaison.protocol.codec import WireFormat, encode_value, finished_frame
-from liaison.protocol.commands import AnyCommand
 from liaison.protocol.errors import ErrorCode, LiaisonError, Refused, Unavailable
 
 _journal = structlog.get_logger(__name__)
@@ -233,7 +232,7 @@ class Office:
             raise
         return follower
 
-    async def execute(self, actor: Actor, command: AnyCommand) -> frames.Reply:
+    async def execute(self, actor: Actor, command: frames.Command) -> frames.Reply:
         """Carry out a command that needs no session, for HTTP. Raises LiaisonError."""
         if self._draining and isinstance(command, frames.Publish):
             raise Unavailable("this node is being restarted", ErrorCode.DRAINING)

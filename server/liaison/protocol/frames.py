@@ -229,6 +229,8 @@ class ChannelInfo(Struct, frozen=True, omit_defaults=True):
     can_write: bool = True
     members: list[str] = []
     suspended: bool = False
+    # Written by its register's own commands only, and shown by its own view.
+    is_register: bool = False
 
 
 class ConnectReply(Reply, frozen=True, kw_only=True):
