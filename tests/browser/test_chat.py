@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.chat_screen import Keyboard
-from tests.browser.conftest import BRITISH, KOREAN, OpenPage, SitDown
+from tests.browser.conftest import BRITISH, KOREAN, OpenPage, SignIn, SitDown
 from tests.live_server import LiveServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
@@ -352,6 +352,12 @@ def test_nothing_is_asked_of_anybody_but_the_own_server(sit_down: SitDown, serve
     assert [url for url in asked if not url.startswith((server.url, "data:"))] == []
 
 
+def test_address_of_a_channel_that_is_not_one_s_own_opens_another(sign_in: SignIn) -> None:
+    page = sign_in("north-1", "/#south/desk")
+    expect(page.locator(".channels [aria-current]")).to_have_attribute("href", re.compile("#joint/"))
+    expect(page.locator("#composer")).to_be_visible()
+
+
 def test_signing_out_ends_the_session_and_forgets_the_drafts(sit_down: SitDown) -> None:
     screen = sit_down("south-4", "south/desk", anew=True)
     screen.composer.fill("남의 눈에 띄면 안 되는 글")
@@ -360,6 +366,7 @@ def test_signing_out_ends_the_session_and_forgets_the_drafts(sit_down: SitDown) 
     expect(screen.page.get_by_role("heading", name="로그인")).to_be_visible()
     stored = screen.page.evaluate("() => JSON.stringify(localStorage)")
     assert "남의 눈" not in stored
+    assert "south/desk" not in screen.page.url + stored
     screen.page.reload()
     expect(screen.page.get_by_role("heading", name="로그인")).to_be_visible()
 
@@ -372,6 +379,8 @@ def test_server_that_is_killed_comes_back_and_the_outbox_is_sent_once_without_a_
     expect(north.messages.last).to_have_text("죽기 전")
     server.kill()
     expect(south.link).to_have_text(re.compile(r"\d+초 후 다시 연결"))
+    expect(south.page.locator(".people .stale")).to_be_visible()
+    expect(south.page.locator(".person .dot:not([data-state=unknown])")).to_have_count(0)
     for number in range(3):
         south.say(f"끊긴 동안 {number}")
     expect(south.message("끊긴 동안 2").locator("[data-state=queued]")).to_be_visible()

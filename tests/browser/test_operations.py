@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import BRITISH, SignIn, SitDown
+from tests.live_server import LiveServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
 
@@ -56,3 +57,16 @@ def test_operations_read_no_messages(sign_in: SignIn) -> None:
     page = sign_in("ops", **BRITISH)
     expect(page.get_by_role("heading")).to_have_text("This account has no channels")
     expect(page.locator(".message")).to_have_count(0)
+
+
+def test_nothing_is_claimed_to_be_known_while_the_server_is_away(sign_in: SignIn, server: LiveServer) -> None:
+    ops = sign_in("ops", "/ops")
+    expect(ops.locator("tbody tr")).to_have_count(1)
+    server.kill()
+    try:
+        expect(ops.locator(".tile dd").first).to_have_text("확인 불가")
+        expect(ops.locator(".count")).to_have_text("확인 불가")
+        expect(ops.locator("tbody tr")).to_have_count(0)
+    finally:
+        server.start()
+    expect(ops.locator("tbody tr")).to_have_count(1, timeout=30_000)

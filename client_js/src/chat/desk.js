@@ -63,7 +63,7 @@ export class Desk {
         refresh();
         client.watchPresence();
         for (const channel of client.channels.keys()) client.subscribe(channel);
-        if (this.selected.value === "" && !isNarrow()) this.open(this.firstChannel());
+        if (!client.channels.has(this.selected.value)) this.open(isNarrow() ? "" : this.firstChannel());
       }),
       client.on("channel", ({ event, channel }) => {
         refresh();

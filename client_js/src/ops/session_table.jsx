@@ -21,7 +21,7 @@ export function SessionTable({ live, sessions }) {
       <header class="box-head">
         <h2 id="sessions-title">{t("ops_sessions")}</h2>
         <span class="count" role="status">
-          {t("ops_shown", { shown: shown.length, total })}
+          {sessions.current ? t("ops_shown", { shown: shown.length, total }) : t("state_unknown")}
         </span>
         <span class="spacer" />
         <input
@@ -51,7 +51,7 @@ export function SessionTable({ live, sessions }) {
             ))}
           </tbody>
         </table>
-        {shown.length === 0 && <p class="empty">{t("ops_none")}</p>}
+        {sessions.current && shown.length === 0 && <p class="empty">{t("ops_none")}</p>}
       </div>
     </section>
   );

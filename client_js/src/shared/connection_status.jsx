@@ -38,7 +38,7 @@ export function ConnectionStatus({ live }) {
         {wording(state)}
       </span>
       {state.name === "waiting" && (
-        <button type="button" class="button quiet small" onClick={() => live.client.retryNow()}>
+        <button type="button" class="button small" onClick={() => live.client.retryNow()}>
           {t("link_retry")}
         </button>
       )}

@@ -44,7 +44,9 @@ export async function startPage(titleKey, Page) {
   /** @param {Live} live */
   async function signOut(live) {
     stage.value = { name: "signed_out", reason: undefined };
-    forgetAll("draft.");
+    // The next person at this computer needn't know what the last one wrote, was in, or said of themselves.
+    for (const start of ["draft.", "channel", "availability"]) forgetAll(start);
+    history.replaceState(null, "", location.pathname);
     await live.client.forget();
     await logout();
   }
