@@ -20,6 +20,7 @@ from liaison.core.token_bucket import TokenBucket
 from liaison.office.accounts import Accounts
 from liaison.office.actor import Actor
 from liaison.office.answering import Answers, person_info
+from liaison.office.draining import departures
 from liaison.office.following import Follower
 from liaison.office.hub import Hub, Hubs
 from liaison.office.presence import PresenceFeed
@@ -49,6 +50,8 @@ _EXPIRY_CHECK_S: Final = 15
 _CAPABILITIES: Final = ("corrections", "reactions", "typing", "presence", "search", "read_positions")
 # Causes after which nobody comes back by themselves: presence shows them offline at once.
 _NO_GRACE: Final = frozenset({"signed out", "revoked", "expired"})
+# The part of a drain's time in which clients are let go one after the other; the rest is for what is still under way.
+_PACED_PART: Final = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,7 @@ class Office:
                     tasks.create_task(self.session_table.run(), name="session table"),
                     tasks.create_task(self.hubs.poll_heads(), name="poll heads"),
                     tasks.create_task(self._end_expired(), name="expiry"),
+                    *(tasks.create_task(department.run(), name="department") for department in self.departments),
                 ]
                 try:
                     yield
@@ -160,27 +164,62 @@ class Office:
         task.add_done_callback(self._short_tasks.discard)
         return task
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether this node is about to end and wants no new clients."""
+        return self._is_retiring or self._draining
+
+    def retire(self) -> None:
+        """Say no at /readyz from now on, and go on as before; the first step of a drain. Idempotent."""
+        self._is_retiring = True
+
     async def drain(self) -> None:
-        """Leave in good order: no new clients, everybody told when to come back, appends finished, then closed."""
+        """Leave in good order: nobody new, everybody told when to come back, what they asked for answered, then closed.
+
+        Where other nodes take the clients, they go one by one and are served until it is their turn; else all go at
+        once and come back one by one. Ends within `drain_timeout_s`.
+        """
         self._draining = True
-        spread_ms = self.settings.drain_spread_ms
-        for session in list(self.sessions.values()):
-            session.go_away(CloseCode.SERVICE_RESTART, "restart", self._rng.randrange(spread_ms + 1))
+        settings = self.settings
+        timeout_ms = settings.drain_timeout_s * 1000
+        began_s = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(self.settings.drain_timeout_s):
+            async with asyncio.timeout_at(began_s + settings.drain_timeout_s):
+                await self._let_go(int(timeout_ms * _PACED_PART) if settings.has_other_nodes else 0)
+                await self._all_left.wait()
+                # What came by HTTP, and from those who left in the middle of it.
                 await self.publisher.drained()
         except TimeoutError:
-            _journal.warning("drained before all appends had finished", timeout_s=self.settings.drain_timeout_s)
-        for session in list(self.sessions.values()):
-            session.end(CloseCode.SERVICE_RESTART, "restart", reconnect_after_ms=self._rng.randrange(spread_ms + 1))
-        for follower in list(self._followers):
-            delay_ms = self._rng.randrange(spread_ms + 1)
-            follower.end(CloseCode.SERVICE_RESTART, "restart", reconnect_after_ms=delay_ms)
+            _journal.warning("drained before all was answered", timeout_s=settings.drain_timeout_s)
+        for session in list(self._leaving):
+            session.end(CloseCode.SERVICE_RESTART, "restart", reconnect_after_ms=0)
         await self.presence.drain()
+
+    async def _let_go(self, horizon_ms: int) -> None:
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        self._leaving = {session: None for session in self.sessions.values() if session.state is not State.CLOSED}
+        clients: list[Session | Follower] = [*self.sessions.values(), *self._followers]
+        # Those who came in together last time shouldn't always be the first, or the last.
+        self._rng.shuffle(clients)
+        turns = departures(len(clients), per_s=self.settings.drain_reconnects_per_s, horizon_ms=horizon_ms)
+        for client, turn in zip(clients, turns, strict=True):
+            pause_s = began_s + turn.after_ms / 1000 - loop.time()
+            if pause_s > 0:
+                await asyncio.sleep(pause_s)
+            client.leave(CloseCode.SERVICE_RESTART, "restart", reconnect_after_ms=turn.waits_ms)
+        if not self._leaving:
+            self._all_left.set()
+
+    def has_left(self, session: Session) -> None:
+        """A session ended, for whatever reason; idempotent."""
+        self._leaving.pop(session, None)
+        if self._draining and not self._leaving:
+            self._all_left.set()
 
     async def readiness(self) -> list[str]:
         """Give the reasons why this node should get no new clients; empty is ready."""
-        reasons = ["draining"] if self._draining else []
+        reasons = ["draining"] if self.is_draining else []
         if self.registry.is_stale:
             reasons.append("accounts are stale")
         if not self.bus.is_up:
@@ -234,8 +273,6 @@ class Office:
 
     async def execute(self, actor: Actor, command: frames.Command) -> frames.Reply:
         """Carry out a command that needs no session, for HTTP. Raises LiaisonError."""
-        if self._draining and isinstance(command, frames.Publish):
-            raise Unavailable("this node is being restarted", ErrorCode.DRAINING)
         try:
             return await self._answers.execute(actor, command)
         except LogUnavailableError as error:
@@ -300,6 +337,7 @@ class Office:
         """A session's connection is gone."""
         if self.sessions.pop(session.id, None) is None:
             return
+        self.has_left(session)
         if session.user is not None:
             own = self._sessions_of[session.user]
             own.pop(session.id, None)

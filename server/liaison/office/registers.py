@@ -35,6 +35,10 @@ class Department(Protocol):
         """Give what carries out each of its commands; handlers authorise by themselves and raise LiaisonError."""
         ...
 
+    async def run(self) -> None:
+        """Do what is due by itself, until cancelled; one that does nothing by itself may return at once."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Recorded(Generic[S]):
