@@ -220,8 +220,9 @@ def _listening(host: str, port: int, section: str) -> Iterator[socket.socket]:
         listener = listen(host, port)
     except OSError as error:
         reason = error.strerror or error
+        option = " (--host, --port)" if section == "server" else ""
         raise CannotStart(
-            f"cannot listen on {host}:{port}: {reason}; choose another {section}.host or {section}.port"
+            f"cannot listen on {host}:{port}: {reason}; choose another {section}.host or {section}.port{option}"
         ) from error
     with listener:
         yield listener

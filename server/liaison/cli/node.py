@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from liaison.cli.exits import Exit, Failure
-from liaison.config import Config
+from liaison.config import Config, warnings
 from liaison.wiring import CannotStart, Running, serving
 
 _log = structlog.get_logger(__name__)
@@ -26,6 +26,8 @@ def run_node(config: Config, on_ready: OnReady, *, before_abandoning: Callable[[
     `on_ready` is awaited when the node serves; `before_abandoning` is called before the process ends at once.
     Raises Failure(UNAVAILABLE).
     """
+    for warning in warnings(config):
+        _log.warning(warning)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
             return runner.run(_serve(config, on_ready, before_abandoning))

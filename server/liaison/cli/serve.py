@@ -6,15 +6,11 @@ import sys
 from pathlib import Path
 
 import click
-import structlog
 
 from liaison.cli.journal import set_up_journal
 from liaison.cli.node import run_node
 from liaison.cli.settings import config_option, data_option, json_option, read_config
-from liaison.config import warnings
 from liaison.wiring import Running
-
-_log = structlog.get_logger(__name__)
 
 
 @click.command()
@@ -31,8 +27,6 @@ def serve(*, config_file: Path | None, data: Path | None, host: str | None, port
     """
     config = read_config(config_file, data=data, server__host=host, server__port=port)
     set_up_journal(config.log)
-    for warning in warnings(config):
-        _log.warning(warning)
 
     async def announce(running: Running) -> None:
         if as_json:
