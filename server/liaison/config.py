@@ -57,8 +57,8 @@ Colour = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$")]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
-Milliseconds = Annotated[int, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
+OfficeName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 NodeName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,64}$")]
 
 
@@ -69,6 +69,7 @@ class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class OfficeSection(_Section, frozen=True):
     """What the office is called, and how finely one side sees the other's presence."""
 
+    id: OfficeName = "office"
     title_ko: Title = "공동연락사무소"
     title_en: Title = "Joint liaison office"
     time_zone: str = "Asia/Seoul"
@@ -101,6 +102,30 @@ class DataSection(_Section, frozen=True):
     directory: Annotated[str, Meta(min_length=1)] = "data"
 
 
+class RedisSection(_Section, frozen=True):
+    """The Redis between several nodes: a server, a primary that Sentinels name, or a cluster; all empty for none."""
+
+    url: str = ""
+    sentinels: tuple[str, ...] = ()
+    primary_name: Annotated[str, Meta(min_length=1)] = "mymaster"
+    cluster: tuple[str, ...] = ()
+    username: str = ""
+    password: Secret = Secret()
+    password_file: str = ""
+    sentinel_username: str = ""
+    sentinel_password: Secret = Secret()
+    sentinel_password_file: str = ""
+    tls: bool = False
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there is one."""
+        return bool(self.url or self.sentinels or self.cluster)
+
+
 class LimitsSection(_Section, frozen=True):
     """Bounds of what one client, user or address may ask of the server."""
 
@@ -111,7 +136,8 @@ class LimitsSection(_Section, frozen=True):
     user_publishes_burst: Positive = limits.COMMANDS_PER_SESSION_BURST
     sessions_per_user: Count = limits.MAX_SESSIONS_PER_USER
     poll_interval_s: Annotated[float, Meta(ge=0.05, le=60)] = 1.0
-    drain_spread_ms: Milliseconds = 2000
+    drain_reconnects_per_s: Positive = 200.0
+    drain_notice_s: NotNegative = 0.0
     drain_timeout_s: Positive = 8.0
 
 
@@ -147,6 +173,7 @@ class Config(_Section, frozen=True):
     )
     server: ServerSection = ServerSection()
     data: DataSection = DataSection()
+    redis: RedisSection = RedisSection()
     limits: LimitsSection = LimitsSection()
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
@@ -351,6 +378,7 @@ def _in_words(problem: str) -> str:
         ("Object missing required field", "it needs the setting"),
         ("matching regex '^#[0-9a-fA-F]{6}$'", "such as #0f766e"),
         ("matching regex '^[A-Za-z0-9._-]{0,64}$'", "of up to 64 letters, digits, '.', '_' or '-'"),
+        ("matching regex '^[a-z0-9][a-z0-9-]{0,31}$'", "of 1 to 32 of a-z, 0-9 and '-'"),
         ("`array`", "a list"),
         ("`str`", "a text"),
         ("`int`", "a whole number"),
@@ -370,22 +398,38 @@ def _decode(wanted: type, value: object) -> object:
     raise TypeError("expected a text")
 
 
+# Secrets that can also be in a file, which NAME_file names.
+_SECRETS: Final = (("metrics", "token"), ("redis", "password"), ("redis", "sentinel_password"))
+
+
 def _with_secrets(source: _Source, config: Config, folder: Path) -> Config:
-    metrics = config.metrics
-    if not metrics.token_file:
-        return config
-    if metrics.token.value:
-        source.complain(("metrics", "token_file"), "give metrics.token or metrics.token_file, not both")
-        return config
-    file = folder / metrics.token_file
+    for section, key in _SECRETS:
+        settings = getattr(config, section)
+        secret = _secret_in_file(source, (section, key), settings, folder)
+        if secret is not None:
+            settings = msgspec.structs.replace(settings, **{key: secret})
+            config = msgspec.structs.replace(config, **{section: settings})
+    return config
+
+
+def _secret_in_file(source: _Source, path: tuple[str, str], settings: Any, folder: Path) -> Secret | None:
+    section, key = path
+    named = getattr(settings, f"{key}_file")
+    if not named:
+        return None
+    where = (section, f"{key}_file")
+    if getattr(settings, key).value:
+        source.complain(where, f"give {section}.{key} or {section}.{key}_file, not both")
+        return None
+    file = folder / named
     try:
-        token = file.read_text("utf-8").strip()
+        secret = file.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        source.complain(("metrics", "token_file"), f"{file} cannot be read: {error}")
-        return config
-    if not token:
-        source.complain(("metrics", "token_file"), f"{file} is empty")
-    return msgspec.structs.replace(config, metrics=msgspec.structs.replace(metrics, token=Secret(token)))
+        source.complain(where, f"{file} cannot be read: {error}")
+        return None
+    if not secret:
+        source.complain(where, f"{file} is empty")
+    return Secret(secret)
 
 
 def _check_values(source: _Source, config: Config) -> None:
@@ -407,6 +451,7 @@ def _problems(config: Config) -> Iterator[tuple[_Path, str]]:
     if not _is_time_zone(config.office.time_zone):
         yield ("office", "time_zone"), _no_time_zone(config.office.time_zone)
     yield from _server_problems(config.server)
+    yield from _redis_problems(config.redis)
     if config.metrics.host and not config.metrics.port:
         yield ("metrics", "port"), "metrics.host needs a port of its own"
 
@@ -426,6 +471,49 @@ def _server_problems(server: ServerSection) -> Iterator[tuple[_Path, str]]:
             ip_network(network)
         except ValueError as error:
             yield ("server", "trusted_proxies"), f"expected addresses or networks such as 10.0.0.0/8: {error}"
+
+
+def _redis_problems(redis: RedisSection) -> Iterator[tuple[_Path, str]]:
+    forms = [name for name in ("url", "sentinels", "cluster") if getattr(redis, name)]
+    if len(forms) > 1:
+        yield ("redis", forms[1]), f"give one of redis.{' and redis.'.join(forms)}"
+    if redis.url:
+        problem = _redis_url_problem(redis.url)
+        if problem:
+            yield ("redis", "url"), problem
+    for name in ("sentinels", "cluster"):
+        for address in getattr(redis, name):
+            if not is_host_and_port(address):
+                yield ("redis", name), f"{address!r} is no address; one looks like 'redis-1.example:6379'"
+    if bool(redis.cert_file) != bool(redis.key_file):
+        yield ("redis", "key_file"), "redis.cert_file and redis.key_file go together"
+    if redis.ca_file and not redis.tls:
+        yield ("redis", "tls"), "redis.ca_file needs redis.tls"
+
+
+def _redis_url_problem(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        return f"is no address: {error}"
+    if parts.username is not None or parts.password is not None:
+        return "holds a user or password; use redis.username and redis.password_file"
+    if parts.scheme == "rediss":
+        return "write redis:// and set redis.tls"
+    database = parts.path.removeprefix("/")
+    if parts.scheme != "redis" or not host or parts.query or (database and not database.isdecimal()):
+        return "is no address; one looks like 'redis://127.0.0.1:6379/0'"
+    return ""
+
+
+def is_host_and_port(text: str) -> bool:
+    """Whether this is HOST:PORT, or [IPv6]:PORT."""
+    try:
+        parts = urlsplit(f"//{text}")
+        return bool(parts.hostname) and parts.port is not None and parts.netloc == text and parts.username is None
+    except ValueError:
+        return False
 
 
 def _origin_problem(origin: str) -> str:
@@ -473,10 +561,22 @@ def warnings(config: Config) -> list[str]:
             )
         if not server.allowed_origins:
             found.append("server.allowed_origins is empty: browsers on other machines may be refused")
+    found += _redis_warnings(config.redis)
     metrics_host = (metrics.host or "127.0.0.1") if metrics.port else server.host
     if metrics.enabled and not metrics.token.value and not is_loopback(metrics_host):
         found.append("metrics.token is empty: everybody who reaches the server can read /metrics")
     return found
+
+
+def _redis_warnings(redis: RedisSection) -> Iterator[str]:
+    addresses = (f"//{address}" for address in (*redis.sentinels, *redis.cluster))
+    hosts = [urlsplit(address).hostname or "" for address in (redis.url, *addresses) if address]
+    if all(map(is_loopback, hosts)):
+        return
+    if not redis.tls:
+        yield "redis.tls is off: whoever is on the way to Redis can read messages and forge them"
+    if not redis.password.value:
+        yield "redis has no password: whoever reaches it can read messages and forge them"
 
 
 def is_loopback(host: str) -> bool:

@@ -15,18 +15,22 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import liaison
 from liaison.adapters.argon2_passwords import Argon2Passwords
 from liaison.adapters.data_directory import DataDirectory, EpochMarkError, InUseError
 from liaison.adapters.memory_bus import MemoryBus
 from liaison.adapters.memory_presence import MemoryPresence
+from liaison.adapters.redis_bus import RedisBus
+from liaison.adapters.redis_presence import RedisPresence
+from liaison.adapters.redis_site import Address, Form, RedisRefusedError, RedisSettings, RedisSite, Tls
 from liaison.adapters.sql_directory import SqlDirectory
 from liaison.adapters.sql_engine import Database, SchemaError, open_office
 from liaison.adapters.sql_log import SqlLog, SqlReadPositions
 from liaison.adapters.sql_writer import StorageUnavailableError
 from liaison.adapters.system_clock import SystemClock
-from liaison.config import Config, ServerSection
+from liaison.config import Config, RedisSection, ServerSection
 from liaison.core.profile import OfficeProfile
 from liaison.edges.metrics import Metrics
 from liaison.edges.pages import BadBuild
@@ -38,9 +42,11 @@ from liaison.office.presence import PresenceFeed
 from liaison.office.registry import Registry
 from liaison.office.session_table import SessionTable
 from liaison.office.settings import OfficeSettings
+from liaison.ports.bus import Bus
 from liaison.ports.clock import Clock
 from liaison.ports.directory import Directory, DirectoryUnavailableError
 from liaison.ports.log import Log
+from liaison.ports.presence import PresenceStore
 
 STATIC_DIRECTORY: Final = Path(liaison.__file__).parent / "static"
 
@@ -102,7 +108,8 @@ async def serving(config: Config) -> AsyncIterator[Running]:
             # Not for secrets: those come from the operating system.
             rng = random.Random(secrets.randbits(64))  # noqa: S311
             metrics = Metrics()
-            office = _office(config, database, passwords, metrics, rng)
+            ties = await stack.enter_async_context(_ties(config, rng))
+            office = _office(config, database, passwords, metrics, rng, ties)
             settings = _edge_settings(config, port)
             server = EdgeServer(office, settings, metrics, rng)
             await stack.enter_async_context(office.running())
@@ -133,8 +140,66 @@ async def back_office(config: Config, *, create: bool) -> AsyncIterator[BackOffi
         yield BackOffice(config.profile, accounts, registry, directory, SqlLog(database), clock)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ties:
+    """What ties the nodes of an office together."""
+
+    bus: Bus
+    presence: PresenceStore
+
+
+@asynccontextmanager
+async def _ties(config: Config, rng: random.Random) -> AsyncIterator[_Ties]:
+    """Give the ties of one node: over Redis where there is one, else in memory. Raises RedisRefusedError."""
+    if not config.redis.is_used:
+        yield _Ties(MemoryBus().node(), MemoryPresence(SystemClock(), epoch=secrets.token_hex(8)))
+        return
+    site = RedisSite(redis_settings(config.office.id, config.redis))
+    # Not the node's name: two processes may have the same by mistake, and each must tell its own hints from others'.
+    name = secrets.token_hex(8)
+    bus, presence = RedisBus(site, rng, node=name), RedisPresence(site, rng, node=name)
+    async with site.open():
+        await site.check()
+        async with bus.running(), presence.running():
+            yield _Ties(bus, presence)
+
+
+def redis_settings(office: str, redis: RedisSection) -> RedisSettings:
+    """Give what the configuration says of Redis; it must say something."""
+    tls = Tls(redis.ca_file, redis.cert_file, redis.key_file) if redis.tls else None
+    url = urlsplit(redis.url)
+    if redis.sentinels:
+        form, addresses = Form.SENTINEL, tuple(map(_redis_address, redis.sentinels))
+    elif redis.cluster:
+        form, addresses = Form.CLUSTER, tuple(map(_redis_address, redis.cluster))
+    else:
+        form, addresses = Form.SINGLE, (_redis_address(url.netloc),)
+    return RedisSettings(
+        office,
+        form,
+        addresses,
+        primary_name=redis.primary_name,
+        database=int(url.path.removeprefix("/") or 0),
+        username=redis.username,
+        password=redis.password.value,
+        sentinel_username=redis.sentinel_username,
+        sentinel_password=redis.sentinel_password.value,
+        tls=tls,
+    )
+
+
+def _redis_address(text: str) -> Address:
+    parts = urlsplit(f"//{text}")
+    return Address(parts.hostname or "", parts.port or 6379)
+
+
 def _office(
-    config: Config, database: Database, passwords: Argon2Passwords, metrics: Metrics, rng: random.Random
+    config: Config,
+    database: Database,
+    passwords: Argon2Passwords,
+    metrics: Metrics,
+    rng: random.Random,
+    ties: _Ties,
 ) -> Office:
     clock = SystemClock()
     profile = config.profile
@@ -145,16 +210,15 @@ def _office(
         log=SqlLog(database),
         reads=SqlReadPositions(database),
         directory=directory,
-        bus=MemoryBus().node(),
+        bus=ties.bus,
         clock=clock,
         observer=metrics,
         rng=rng,
     )
-    store = MemoryPresence(clock, epoch=secrets.token_hex(8))
     desks = Desks(
         registry=registry,
         accounts=Accounts(directory, registry, passwords, profile, clock, secrets.token_bytes),
-        presence=PresenceFeed(store, clock, profile, node=node, rng=rng),
+        presence=PresenceFeed(ties.presence, clock, profile, node=node, rng=rng),
         session_table=SessionTable(node),
     )
     return Office(node, profile, _office_settings(config), world, desks)
@@ -169,8 +233,9 @@ def _office_settings(config: Config) -> OfficeSettings:
         user_publishes_burst=limits.user_publishes_burst,
         sessions_per_user=limits.sessions_per_user,
         poll_interval_s=limits.poll_interval_s,
-        drain_spread_ms=limits.drain_spread_ms,
+        drain_reconnects_per_s=limits.drain_reconnects_per_s,
         drain_timeout_s=limits.drain_timeout_s,
+        has_other_nodes=config.redis.is_used,
     )
 
 
@@ -246,6 +311,7 @@ def _start_failures() -> Iterator[None]:
         StorageUnavailableError,
         DirectoryUnavailableError,
         BadBuild,
+        RedisRefusedError,
     ) as error:
         raise CannotStart(str(error)) from error
     except OSError as error:

@@ -96,7 +96,7 @@ def make_office(metrics: Metrics) -> Office:
         presence=PresenceFeed(MemoryPresence(clock, epoch="p"), clock, PROFILE, node="n1", rng=rng),
         session_table=SessionTable("n1"),
     )
-    return Office("n1", PROFILE, OfficeSettings(drain_spread_ms=0), world, desks)
+    return Office("n1", PROFILE, OfficeSettings(), world, desks)
 
 
 async def seed(node: Node) -> None:

@@ -136,7 +136,7 @@ def in_office(scenario: Callable[[WholeOffice], Awaitable[None]], settings: Offi
     """Run a scenario in an office on virtual time."""
 
     async def scene(world: virtual_time.World) -> None:
-        whole = WholeOffice(world, settings or OfficeSettings(drain_spread_ms=0))
+        whole = WholeOffice(world, settings or OfficeSettings())
         await whole.move_in()
         async with whole.office.running():
             await scenario(whole)

@@ -206,7 +206,7 @@ async def open_premises(static: Path, *, office_settings: OfficeSettings | None 
         presence=PresenceFeed(MemoryPresence(clock, epoch="p"), clock, PROFILE, node="n1", rng=rng),
         session_table=SessionTable("n1"),
     )
-    office = Office("n1", PROFILE, office_settings or OfficeSettings(drain_spread_ms=0), world, desks)
+    office = Office("n1", PROFILE, office_settings or OfficeSettings(), world, desks)
     settings = EdgeSettings(
         allowed_origins=frozenset({"http://liaison.test"}), static_directory=static, connects_per_address_per_s=0
     )

@@ -25,7 +25,7 @@ from tests.simulation.history import History
 CHANNEL: Final = "joint/general"
 _LIFETIME_MS: Final = 3_600_000
 # All sockets of these tests come from one address, and after a restart all come at once.
-NO_PACE: Final = {"LIAISON_LIMITS__CONNECTS_PER_ADDRESS_PER_S": "0", "LIAISON_LIMITS__DRAIN_SPREAD_MS": "200"}
+NO_PACE: Final = {"LIAISON_LIMITS__CONNECTS_PER_ADDRESS_PER_S": "0"}
 
 
 class SocketClient:

@@ -56,16 +56,19 @@ async def _serve(config: Config, on_ready: OnReady, before_abandoning: Callable[
             # Not raised in here, because the office's task group would make a group of it.
             failure = error
         else:
-            return await _until_told(running, told)
+            return await _until_told(running, told, config.limits.drain_notice_s)
     raise failure
 
 
-async def _until_told(running: Running, told: "asyncio.Future[None]") -> Exit:
+async def _until_told(running: Running, told: "asyncio.Future[None]", drain_notice_s: float) -> Exit:
     # What was loaded stays for good: looking through it in each collection would only cost pauses.
     gc.collect()
     gc.freeze()
     if await _first(told, running.broken):
         _log.info("stopping")
+        running.office.retire()
+        if drain_notice_s:
+            await asyncio.sleep(drain_notice_s)
         running.server.stop_accepting()
         await running.office.drain()
         return Exit.OK

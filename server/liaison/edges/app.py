@@ -15,7 +15,13 @@ from liaison.edges.health import Health
 from liaison.edges.metrics import Metrics, metrics_routes
 from liaison.edges.openapi import document
 from liaison.edges.pages import Pages
-from liaison.edges.responses import JSON_TYPE, Handler, error_middleware, security_middleware
+from liaison.edges.responses import (
+    JSON_TYPE,
+    Handler,
+    error_middleware,
+    parting_middleware,
+    security_middleware,
+)
 from liaison.edges.settings import EdgeSettings
 from liaison.edges.websocket import Upgrades
 from liaison.office.office import Office
@@ -64,6 +70,7 @@ def bare_app(office: Office, settings: EdgeSettings) -> web.Application:
         middlewares=[
             keep_the_door,
             security_middleware(uses_tls=settings.uses_tls),
+            parting_middleware(office),
             error_middleware(office),
         ],
     )

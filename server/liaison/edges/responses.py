@@ -133,3 +133,19 @@ def security_middleware(*, uses_tls: bool) -> Middleware:
         return response
 
     return add_headers
+
+
+def parting_middleware(office: Office) -> Middleware:
+    """Make the middleware that ends connections which are kept alive while the node drains.
+
+    A proxy keeps some to each node and would go on using them until they break in the middle of a request.
+    """
+
+    @web.middleware
+    async def part(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        if office.is_draining and not response.prepared:
+            response.force_close()
+        return response
+
+    return part

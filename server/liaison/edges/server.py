@@ -95,9 +95,10 @@ class EdgeServer:
         self._wheel.start()
         try:
             async with (
-                self._accepting(self._app, listeners, tls),
+                self._accepting(self._app, listeners, tls) as servers,
                 self._accepting(self._metrics_app, metrics_listeners, None),
             ):
+                self._servers = servers
                 try:
                     yield
                 finally:
@@ -107,7 +108,7 @@ class EdgeServer:
             self._wheel.stop()
 
     def stop_accepting(self) -> None:
-        """Let nobody new in; those who are in stay. Idempotent."""
+        """Let nobody new in; those who are in stay, and a metrics port of its own goes on. Idempotent."""
         for server in self._servers:
             server.close()
         self._servers.clear()
@@ -115,7 +116,7 @@ class EdgeServer:
     @asynccontextmanager
     async def _accepting(
         self, app: web.Application, listeners: Sequence[socket.socket], tls: ssl.SSLContext | None
-    ) -> AsyncIterator[None]:
+    ) -> AsyncIterator[list[asyncio.Server]]:
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -128,6 +129,7 @@ class EdgeServer:
             shutdown_timeout=_SHUTDOWN_TIMEOUT_S,
         )
         await runner.setup()
+        servers: list[asyncio.Server] = []
         try:
             assert runner.server is not None
             factory = self._door.protocol_factory(runner.server)
@@ -137,7 +139,9 @@ class EdgeServer:
                 server = await loop.create_server(
                     factory, sock=listener, ssl=tls, ssl_handshake_timeout=timeout_s, backlog=BACKLOG
                 )
-                self._servers.append(server)
-            yield
+                servers.append(server)
+            yield servers
         finally:
+            for server in servers:
+                server.close()
             await runner.cleanup()

@@ -45,6 +45,10 @@ class Follower:
         if not self._pump.subscriptions:
             self.end(CloseCode.REVOKED, "revoked", reconnect_after_ms=None)
 
+    def leave(self, code: CloseCode, cause: str, *, reconnect_after_ms: int) -> None:
+        """End for a reason of our own: nothing that a stream has asked for is still open."""
+        self.end(code, cause, reconnect_after_ms=reconnect_after_ms)
+
     def end(self, code: CloseCode, cause: str, *, reconnect_after_ms: int | None = None) -> None:
         """Say why, and close."""
         go_away = GoAway(int(code), cause, -1 if reconnect_after_ms is None else reconnect_after_ms)

@@ -16,6 +16,7 @@ from liaison.core.permissions import Action, may_belong
 from liaison.core.position import Position
 from liaison.core.profile import Delegation, OfficeProfile
 from liaison.core.rights import EMPTY_RIGHTS, Rights, Role, membership_changes
+from liaison.core.session import State
 from liaison.core.token_bucket import TokenBucket
 from liaison.office.accounts import Accounts
 from liaison.office.actor import Actor
@@ -118,7 +119,11 @@ class Office:
         self._user_buckets: dict[UserId, TokenBucket] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._short_tasks: set[asyncio.Task[None]] = set()
+        self._is_retiring = False
         self._draining = False
+        # Sessions that a drain waits for.
+        self._leaving: dict[Session, None] = {}
+        self._all_left = asyncio.Event()
         self._encoded_people: tuple[Rights, dict[WireFormat, msgspec.Raw]] = (EMPTY_RIGHTS, {})
 
     # --- life -----------------------------------------------------------------------------------------------------
@@ -308,7 +313,7 @@ class Office:
             server_time_ms=self.clock.wall_ms(),
             ping_interval_ms=limits.PING_INTERVAL_MS,
             pong_timeout_ms=limits.PONG_TIMEOUT_MS,
-            limits=_CLIENT_LIMITS,
+            limits={**_CLIENT_LIMITS, "commands_per_s": max(1, int(self.settings.commands_per_s))},
             capabilities=list(_CAPABILITIES),
         )
 

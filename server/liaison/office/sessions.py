@@ -81,6 +81,8 @@ class Session:
         )
         self._refusals = 0
         self._end_cause: str | None = None
+        # How it is to end once nothing is under way any more.
+        self._farewell: tuple[CloseCode, str] | None = None
         self._deadline = asyncio.get_running_loop().call_later(
             limits.AUTHENTICATION_TIMEOUT_MS / 1000, self._authentication_deadline
         )
@@ -165,13 +167,34 @@ class Session:
 
     # --- called by the office -------------------------------------------------------------------------------------
 
+    def leave(self, code: CloseCode, cause: str, *, reconnect_after_ms: int) -> None:
+        """Take nothing more from the client, and close once all that it has asked for is answered.
+
+        What it sent and we didn't read is in its outbox, and comes again by another connection.
+        """
+        if self.state is not State.CLOSED and self._farewell is None:
+            self._farewell = (code, cause)
+            self.go_away(code, cause, reconnect_after_ms)
+            self.connection.pause_reading()
+            self._leave_when_idle()
+
+    def _leave_when_idle(self) -> None:
+        is_busy = bool(self._publishes_in_flight) or self._worker is not None
+        if self._farewell is None or is_busy or self.state is State.CLOSED:
+            return
+        self._close(*self._farewell)
+
     def end(self, code: CloseCode, cause: str, *, reconnect_after_ms: int | None = None) -> None:
         """Close for a reason of our own, after a `go_away` that says when to come back (None: never)."""
         if self._end_cause is None:
-            self._end_cause = cause
             self.go_away(code, cause, -1 if reconnect_after_ms is None else reconnect_after_ms)
-            self.state = State.CLOSED
-            self.connection.close(code, cause)
+            self._close(code, cause)
+
+    def _close(self, code: CloseCode, cause: str) -> None:
+        self._end_cause = cause
+        self.state = State.CLOSED
+        self.connection.close(code, cause)
+        self._office.has_left(self)
 
     def go_away(self, code: CloseCode, reason: str, reconnect_after_ms: int) -> None:
         """Announce a close."""
@@ -199,7 +222,7 @@ class Session:
             self.connection.pause_reading()
         self._inbox.append(command)
         self._publishes_in_inbox += isinstance(command, frames.Publish)
-        if self._worker is None or self._worker.done():
+        if self._worker is None:
             self._worker = self._office.spawn(self._work(), f"session {self.id}")
 
     async def _work(self) -> None:
@@ -208,7 +231,13 @@ class Session:
             self._publishes_in_inbox -= isinstance(command, frames.Publish)
             await self._carry_out(command)
             if len(self._inbox) < _INBOX_PAUSE // 2:
-                self.connection.resume_reading()
+                self._read_on()
+        self._worker = None
+        self._leave_when_idle()
+
+    def _read_on(self) -> None:
+        if self._farewell is None:
+            self.connection.resume_reading()
 
     async def _carry_out(self, command: AnyCommand) -> None:
         if self.state is State.CLOSED:
@@ -365,19 +394,20 @@ class Session:
         command_id = command.id
 
         def done(published: Published) -> None:
-            self._publish_left()
             self._reply(publish_reply(command_id, published))
+            self._publish_left()
 
         def failed(error: LiaisonError) -> None:
-            self._publish_left()
             self._refuse(command_id, error)
+            self._publish_left()
 
         self._office.publisher.submit(channel, Submission(self, draft, asyncio.get_running_loop().time(), done, failed))
 
     def _publish_left(self) -> None:
         self._publishes_in_flight -= 1
         if self._publishes_in_flight == limits.MAX_PUBLISHES_IN_FLIGHT // 4:
-            self.connection.resume_reading()
+            self._read_on()
+        self._leave_when_idle()
 
     # --- answers --------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,8 @@ class OfficeSettings:
     user_publishes_burst: float = limits.COMMANDS_PER_SESSION_BURST
     sessions_per_user: int = limits.MAX_SESSIONS_PER_USER
     poll_interval_s: float = 1.0
-    # Clients come back spread over this long after a drain.
-    drain_spread_ms: int = 2000
+    # How many clients of a node that drains come back a second.
+    drain_reconnects_per_s: float = 200.0
     drain_timeout_s: float = 8.0
+    # Whether clients that are told to leave find the office at another node at once.
+    has_other_nodes: bool = False
