@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from liaison.core.entries import Draft, Entry, EntryKind
+from liaison.core.entries import Draft, Entry, EntryKind, Precedence
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.ports.bus import DirectoryHint, EntriesHint, Hint, ReadHint, TypingHint
 from liaison.protocol import limits
@@ -29,7 +29,7 @@ _Side = Annotated[str, Meta(max_length=16)]
 
 
 class _Entry(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """core.entries.Entry without its channel."""
+    """core.entries.Entry without its channel; the draft's fields follow in their order."""
 
     seq: _Seq
     time_ms: _Count
@@ -43,6 +43,8 @@ class _Entry(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     reaction: Annotated[str, Meta(max_length=limits.MAX_REACTION_CHARS)]
     removed: bool
     mentions: Annotated[tuple[_User, ...], Meta(max_length=limits.MAX_MENTIONS)]
+    precedence: Precedence
+    data: str
 
 
 class _Envelope(Struct, frozen=True, array_like=True, tag_field="kind", forbid_unknown_fields=True):
@@ -54,7 +56,8 @@ class _Envelope(Struct, frozen=True, array_like=True, tag_field="kind", forbid_u
 class _Entries(_Envelope, frozen=True, tag="entries"):
     channel: _Channel
     epoch: _Count
-    entries: Annotated[list[_Entry], Meta(min_length=1, max_length=limits.MAX_BATCH_MESSAGES)]
+    # As many as the bytes of a hint hold: what a suspension held back is released in one go.
+    entries: Annotated[list[_Entry], Meta(min_length=1)]
 
 
 class _Head(_Envelope, frozen=True, tag="head"):
@@ -165,6 +168,8 @@ def _to_wire(entry: Entry) -> _Entry:
         draft.reaction,
         draft.removed,
         draft.mentions,
+        draft.precedence,
+        draft.data,
     )
 
 
@@ -179,5 +184,7 @@ def _from_wire(channel: ChannelId, entry: _Entry) -> Entry:
         entry.reaction,
         entry.removed,
         tuple(map(UserId, entry.mentions)),
+        entry.precedence,
+        entry.data,
     )
     return Entry(channel, entry.seq, Millis(entry.time_ms), entry.link, draft)
