@@ -2,10 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.postgres_server import PostgresServer
 
 # From what fails fastest to what takes longest. The browser comes last for a second reason: Playwright's synchronous
 # API leaves an event loop running on the main thread until the session ends, and no asyncio test can run after that.
@@ -56,6 +60,15 @@ def browser_type_launch_args() -> dict[str, object]:
 def browser_context_args(browser_context_args: dict[str, object]) -> dict[str, object]:
     """Officials' browsers speak Korean; a test for English overrides this."""
     return {**browser_context_args, "locale": "ko-KR", "timezone_id": "Asia/Seoul"}
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator["PostgresServer"]:
+    """One PostgreSQL for everybody who does it no harm; each test takes an office of its own there."""
+    from tests.postgres_server import PostgresServer
+
+    with PostgresServer() as server:
+        yield server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,4 +1,4 @@
-"""What every directory keeps to, on a database in memory and in a file; and what holds between two processes."""
+"""What every directory keeps to, on each database; and what holds between two processes."""
 
 import asyncio
 import sqlite3
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from liaison.adapters.postgres_engine import open_postgres
+from liaison.adapters.postgres_lines import PostgresSettings
 from liaison.adapters.sql_directory import AUDIT_GENESIS, SqlDirectory, audit_link
 from liaison.adapters.sql_engine import memory_database, open_database
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
@@ -21,6 +23,7 @@ from liaison.ports.directory import (
     Secrets,
 )
 from tests.hand_clock import WALL_START_MS, HandClock
+from tests.postgres_server import PostgresServer
 
 SOUTH, NORTH = DelegationId("south"), DelegationId("north")
 KIM = Account(UserId("kim"), "김", SOUTH, Role.OFFICIAL)
@@ -48,15 +51,29 @@ async def directory_in(path: Path, clock: HandClock) -> AsyncIterator[SqlDirecto
         await database.close()
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(params=["memory", "file", pytest.param("postgres", marks=pytest.mark.system)])
 async def directory(request: pytest.FixtureRequest, tmp_path: Path, clock: HandClock) -> AsyncIterator[Directory]:
     if request.param == "file":
         async with directory_in(tmp_path / "office.sqlite3", clock) as stored:
             yield stored
         return
+    if request.param == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        async with directory_at(PostgresSettings(server.url(), server.new_office()), clock) as shared:
+            yield shared
+        return
     database = memory_database()
     yield SqlDirectory(database, clock)
     await database.close()
+
+
+@asynccontextmanager
+async def directory_at(settings: PostgresSettings, clock: HandClock) -> AsyncIterator[SqlDirectory]:
+    database = open_postgres(settings)
+    try:
+        yield SqlDirectory(database, clock)
+    finally:
+        await database.close()
 
 
 def credential(name: str, user: UserId = KIM.user, kind: CredentialKind = CredentialKind.BROWSER) -> Credential:
@@ -288,21 +305,34 @@ async def test_a_closed_database_is_unavailable(clock: HandClock) -> None:
 async def test_two_processes_see_each_others_changes_and_lose_none(tmp_path: Path, clock: HandClock) -> None:
     path = tmp_path / "office.sqlite3"
     async with directory_in(path, clock) as here, directory_in(path, clock) as there:
-        await here.add_channel(GENERAL, {}, actor="here")
-        people = [replace(KIM, user=UserId(f"kim{n}")) for n in range(40)]
-        await asyncio.gather(
-            *((here, there)[n % 2].add_account(account, NONE, actor="cli") for n, account in enumerate(people))
-        )
-        rights = await here.load()
-        assert rights == await there.load()
-        assert set(rights.members[GENERAL.channel]) == {account.user for account in people}
-        assert await here.revision() == await there.revision() == 41
-        records = await there.audit_records(after=0, limit=100)
-        assert [record.seq for record in records] == list(range(1, 42))
-        previous = AUDIT_GENESIS
-        for record in records:
-            assert record.link == audit_link(previous, record)
-            previous = record.link
+        await change_from_both(here, there)
+
+
+@pytest.mark.system
+async def test_two_nodes_see_each_others_changes_and_lose_none(
+    postgres_server: PostgresServer, clock: HandClock
+) -> None:
+    settings = PostgresSettings(postgres_server.url(), postgres_server.new_office())
+    async with directory_at(settings, clock) as here, directory_at(settings, clock) as there:
+        await change_from_both(here, there)
+
+
+async def change_from_both(here: Directory, there: Directory) -> None:
+    await here.add_channel(GENERAL, {}, actor="here")
+    people = [replace(KIM, user=UserId(f"kim{n}")) for n in range(40)]
+    await asyncio.gather(
+        *((here, there)[n % 2].add_account(account, NONE, actor="cli") for n, account in enumerate(people))
+    )
+    rights = await here.load()
+    assert rights == await there.load()
+    assert set(rights.members[GENERAL.channel]) == {account.user for account in people}
+    assert await here.revision() == await there.revision() == 41
+    records = await there.audit_records(after=0, limit=100)
+    assert [record.seq for record in records] == list(range(1, 42))
+    previous = AUDIT_GENESIS
+    for record in records:
+        assert record.link == audit_link(previous, record)
+        previous = record.link
 
 
 async def test_what_last_used_says_is_stored(tmp_path: Path, clock: HandClock) -> None:

@@ -1,14 +1,16 @@
 """What every log and every store of read positions must do. An adapter joins by a factory in `FACTORIES`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from liaison.adapters.postgres_engine import open_postgres
+from liaison.adapters.postgres_lines import PostgresSettings
+from liaison.adapters.postgres_log import PostgresLog, PostgresReadPositions
 from liaison.adapters.sql_engine import Database, memory_database, open_database
 from liaison.adapters.sql_log import SqlLog, SqlReadPositions
 from liaison.core.chain import GENESIS, link_of
@@ -27,6 +29,7 @@ from liaison.core.entries import (
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.core.position import Position
 from liaison.ports.log import HeadMovedError, Log, ReadPositions
+from tests.postgres_server import PostgresServer
 
 GENERAL, WEATHER = ChannelId("joint/general"), ChannelId("joint/날씨")
 KIM, RI = UserId("kim"), UserId("ri")
@@ -39,32 +42,59 @@ SUSPENDS = Draft(KIM, SOUTH, "suspend", EntryKind.SUSPENSION, data='{"authority"
 RESUMES = Draft(RI, NORTH, "resume", EntryKind.RESUMPTION)
 
 
-def sql_file(folder: Path) -> Database:
-    return open_database(folder / "office.db")
+@dataclass(frozen=True)
+class Store:
+    """A log, and the read positions beside it."""
+
+    log: Log
+    positions: ReadPositions
+    close: Callable[[], Awaitable[None]]
 
 
-def sql_memory(_folder: Path) -> Database:
-    return memory_database()
+Open = Callable[[pytest.FixtureRequest], Store]
 
 
-FACTORIES: list[Callable[[Path], Database]] = [sql_file, sql_memory]
+def sql_file(request: pytest.FixtureRequest) -> Store:
+    return on_sqlite(open_database(request.getfixturevalue("tmp_path") / "office.db"))
 
 
-@pytest.fixture(params=FACTORIES, ids=lambda factory: str(factory.__name__))
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    opened: Database = request.param(tmp_path)
+def sql_memory(_request: pytest.FixtureRequest) -> Store:
+    return on_sqlite(memory_database())
+
+
+def on_sqlite(database: Database) -> Store:
+    return Store(SqlLog(database), SqlReadPositions(database), database.close)
+
+
+def postgres(request: pytest.FixtureRequest) -> Store:
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    database = open_postgres(PostgresSettings(server.url(), server.new_office()))
+    return Store(PostgresLog(database), PostgresReadPositions(database), database.close)
+
+
+FACTORIES = [
+    pytest.param(sql_file, id="sql_file"),
+    pytest.param(sql_memory, id="sql_memory"),
+    pytest.param(postgres, id="postgres", marks=pytest.mark.system),
+]
+
+
+@pytest.fixture(params=FACTORIES)
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    open_store: Open = request.param
+    opened = open_store(request)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-def log(database: Database) -> Log:
-    return SqlLog(database)
+def log(store: Store) -> Log:
+    return store.log
 
 
 @pytest.fixture
-def positions(database: Database) -> ReadPositions:
-    return SqlReadPositions(database)
+def positions(store: Store) -> ReadPositions:
+    return store.positions
 
 
 def says(text: str, key: str = "", sender: UserId = KIM) -> Draft:

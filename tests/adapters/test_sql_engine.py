@@ -16,6 +16,7 @@ from liaison.adapters.data_directory import DataDirectory, EpochMarkError
 from liaison.adapters.schema import METADATA
 from liaison.adapters.sql_engine import SchemaError, memory_database, open_database, open_office
 from liaison.adapters.sql_log import SqlLog
+from liaison.adapters.sql_migrations import STEPS
 from liaison.adapters.sql_writer import StorageUnavailableError, driver_of
 from liaison.core.entries import Draft, EntryKind
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
@@ -113,13 +114,13 @@ async def test_an_upgrade_puts_a_copy_of_the_old_database_beside_it_first(
     path = tmp_path / "office.db"
     await make(path)
     migrations = tmp_path / "migrations"
-    shutil.copytree(sql_engine._MIGRATIONS, migrations)
+    shutil.copytree(STEPS, migrations)
     (migrations / "versions" / "0002_next.py").write_text(
         "from alembic import op\n"
         "revision, down_revision = '0002', '0001'\n"
         "def upgrade(): op.execute('CREATE TABLE newer (x INTEGER)')\n"
     )
-    monkeypatch.setattr(sql_engine, "_MIGRATIONS", migrations)
+    monkeypatch.setattr(sql_engine, "STEPS", migrations)
     database = open_database(path)
     assert (await SqlLog(database).heads([GENERAL]))[GENERAL].seq == 1
     await database.close()
@@ -134,7 +135,7 @@ async def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path, monkeypatch
     path = tmp_path / "office.db"
     await make(path)
     migrations = tmp_path / "migrations"
-    shutil.copytree(sql_engine._MIGRATIONS, migrations)
+    shutil.copytree(STEPS, migrations)
     (migrations / "versions" / "0002_broken.py").write_text(
         "from alembic import op\n"
         "revision, down_revision = '0002', '0001'\n"
@@ -143,7 +144,7 @@ async def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path, monkeypatch
         "    op.execute('DROP TABLE no_such_table')\n"
     )
     with monkeypatch.context() as patch:
-        patch.setattr(sql_engine, "_MIGRATIONS", migrations)
+        patch.setattr(sql_engine, "STEPS", migrations)
         with pytest.raises(StorageUnavailableError, match="no_such_table"):
             open_database(path)
     with closing(sqlite3.connect(path)) as file:

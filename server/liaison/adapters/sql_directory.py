@@ -1,7 +1,7 @@
 """The directory on SQL tables: each change is one transaction with its revision and its audit record. (schema.py)
 
-Other processes change the same tables at the same time; a writing transaction locks the database from its first
-statement, so revisions and the audit log's chain have no gap and no fork.
+Other processes and nodes change the same tables at the same time; a writing transaction keeps all others out from its
+first statement on, so revisions and the audit log's chain have no gap and no fork.
 """
 
 import hashlib
@@ -21,8 +21,7 @@ from liaison.adapters.schema import (
     MEMBERSHIP,
     SECRET,
 )
-from liaison.adapters.sql_engine import Database
-from liaison.adapters.sql_writer import StorageError, Work
+from liaison.adapters.sql_writer import StorageError, Transactions, Work
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.core.permissions import joins_by_itself
 from liaison.core.rights import Account, Channel, Credential, CredentialKind, Membership, Rights, Role
@@ -53,7 +52,7 @@ def audit_link(previous: bytes, record: AuditRecord) -> bytes:
 class SqlDirectory:
     """ports.directory.Directory on an open database, which it does not close."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Transactions, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 

@@ -13,15 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from liaison.adapters.data_directory import DataDirectory
+from liaison.adapters.sql_migrations import STEPS, Migrations
 from liaison.adapters.sql_writer import (
     GroupWriter,
     RunBlocking,
@@ -32,8 +29,6 @@ from liaison.adapters.sql_writer import (
 )
 
 T = TypeVar("T")
-
-_MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 # How long a statement waits for another process (a command beside the running server) before it is refused.
 _BUSY_TIMEOUT_S: Final = 5.0
@@ -234,17 +229,13 @@ def _in(executor: ThreadPoolExecutor) -> RunBlocking:
 
 def migrate(connection: Connection, path: Path | None) -> None:
     """Bring the schema to our version, in one transaction. Raises SchemaError."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    scripts = ScriptDirectory.from_config(config)
-    head = scripts.get_current_head()
-    current = MigrationContext.configure(connection).get_current_revision()
-    if current == head:
+    migrations = Migrations(STEPS)
+    current = migrations.revision_of(connection)
+    if current == migrations.head:
         return
-    known = {script.revision for script in scripts.walk_revisions()}
-    if current is not None and current not in known:
+    if current is not None and current not in migrations.known:
         raise SchemaError(
-            f"the database has schema {current}, this version of liaison knows those up to {head}:"
+            f"the database has schema {current}, this version of liaison knows those up to {migrations.head}:"
             " install the version that wrote it, or restore a backup from before its upgrade"
         )
     driver = driver_of(connection)
@@ -254,21 +245,11 @@ def migrate(connection: Connection, path: Path | None) -> None:
         _copy_aside(driver, path.with_name(f"{path.name}.before-upgrade-from-{current}"))
     driver.execute("BEGIN EXCLUSIVE")
     try:
-        _upgrade(connection, config, scripts)
+        migrations.upgrade(connection)
     except BaseException:
         driver.execute("ROLLBACK")
         raise
     driver.execute("COMMIT")
-
-
-def _upgrade(connection: Connection, config: Config, scripts: ScriptDirectory) -> None:
-    # What Alembic's own command does, without the env.py that it would have us write for it.
-    def steps(revision: str, _context: object) -> list[object]:
-        return scripts._upgrade_revs("head", revision)  # type: ignore[return-value] # noqa: SLF001
-
-    with EnvironmentContext(config, scripts, fn=steps) as environment:
-        environment.configure(connection=connection)
-        environment.run_migrations()
 
 
 def _copy_aside(driver: sqlite3.Connection, target: Path) -> None:

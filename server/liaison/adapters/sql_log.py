@@ -59,7 +59,7 @@ class SqlLog:
         def work(connection: Connection) -> Appended | HeadMovedError:
             return append(driver_of(connection), channel, drafts, now_ms, expect_head)
 
-        with _log_errors():
+        with log_errors():
             appended = await self._database.write(work)
         if isinstance(appended, HeadMovedError):
             raise appended
@@ -138,13 +138,13 @@ class SqlLog:
             driver_of(connection).execute("UPDATE office SET epoch = epoch")
 
         try:
-            with _log_errors():
+            with log_errors():
                 await self._database.write(touch)
         except UnknownOutcomeError as error:
             raise LogUnavailableError(str(error)) from error
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
-        with _log_errors():
+        with log_errors():
             return await self._database.read(work)
 
 
@@ -166,7 +166,7 @@ class SqlReadPositions:
             return seq
 
         try:
-            with _log_errors():
+            with log_errors():
                 return await self._database.write(move)
         except UnknownOutcomeError as error:
             # Repeating a move does no harm, so that unknown is as good as not stored.
@@ -178,12 +178,13 @@ class SqlReadPositions:
         def look_up(connection: Connection) -> dict[ChannelId, int]:
             return dict(driver_of(connection).execute(_READ_SEQS, (user,)))
 
-        with _log_errors():
+        with log_errors():
             return await self._database.read(look_up)
 
 
 @contextmanager
-def _log_errors() -> Iterator[None]:
+def log_errors() -> Iterator[None]:
+    """Turn the storage's errors into the log's."""
     try:
         yield
     except StorageFullError as error:

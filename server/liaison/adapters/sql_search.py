@@ -18,9 +18,9 @@ from liaison.core.korean import fold, holds, index_text, query_pairs, words
 
 # What a query may look at before it gives what it has: the index finds nearly only what matches, except for words whose
 # pairs all occur, but apart from each other. Some 40 ms of work.
-_MAX_CANDIDATES: Final = 2_000
+MAX_CANDIDATES: Final = 2_000
 # Each word costs one list of the index per pair; the rest of a longer query is still compared with the text.
-_MAX_PAIRS: Final = 32
+MAX_PAIRS: Final = 32
 
 # Private-use characters are part of no word, so no query can name a channel.
 _CHANNEL_MARK: Final = "\ue000"
@@ -38,7 +38,7 @@ _FIND: Final = f"""
         AND (later.kind = 'withdrawal' OR later.seq > message.seq)
     )
     ORDER BY search_index.rowid DESC
-    LIMIT {_MAX_CANDIDATES}
+    LIMIT {MAX_CANDIDATES}
 """  # noqa: S608 # nothing but our own column names
 _END_OF_TIME: Final = (1 << 63) - 1
 
@@ -71,7 +71,7 @@ def find(driver: sqlite3.Connection, query: Query) -> tuple[list[Entry], bool]:
         return [], False
     before = _END_OF_TIME if query.before_ms is None else query.before_ms * MOMENTS_PER_MS
     rows = driver.execute(_FIND, (_match(query_words, numbers), before))
-    return _page(rows, query_words, query.limit)
+    return page_of(rows, query_words, query.limit)
 
 
 def _channel_numbers(driver: sqlite3.Connection, channels: Sequence[ChannelId]) -> list[int]:
@@ -82,14 +82,14 @@ def _channel_numbers(driver: sqlite3.Connection, channels: Sequence[ChannelId]) 
 
 def _match(query_words: Sequence[str], numbers: Sequence[int]) -> str:
     """Say it in FTS5's words. Nothing needs escaping: folded words hold only letters and digits."""
-    tokens = list(dict.fromkeys(pair for word in query_words for pair in query_pairs(word)))[:_MAX_PAIRS]
+    tokens = list(dict.fromkeys(pair for word in query_words for pair in query_pairs(word)))[:MAX_PAIRS]
     # A single character is looked up by what begins with it, which costs more; a longer word narrows down better.
     terms = [f'"{token}"' for token in tokens] or [f'"{word}"*' for word in dict.fromkeys(query_words)]
     channels = " OR ".join(f'"{_CHANNEL_MARK}{number}"' for number in numbers)
     return f"{' AND '.join(terms)} AND ({channels})"
 
 
-def _page(
+def page_of(
     rows: Iterable[tuple[ChannelId, *tuple[object, ...]]], query_words: Sequence[str], limit: int
 ) -> tuple[list[Entry], bool]:
     page: list[Entry] = []
@@ -102,4 +102,4 @@ def _page(
         if len(page) >= limit and entry.time_ms != page[-1].time_ms:
             return page, True
         page.append(entry)
-    return page, looked_at == _MAX_CANDIDATES and bool(page)
+    return page, looked_at == MAX_CANDIDATES and bool(page)

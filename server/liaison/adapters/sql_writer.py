@@ -48,6 +48,18 @@ class RunBlocking(Protocol):
         ...
 
 
+class Transactions(Protocol):
+    """Where work on tables runs, on whatever database: sql_engine's on SQLite, postgres_engine's on PostgreSQL."""
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in a transaction, and return after its commit; see the classes for what it raises."""
+        ...
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work`, which only reads; everything it sees is of one moment, after all writes that have returned."""
+        ...
+
+
 def driver_of(connection: Connection) -> sqlite3.Connection:
     """Give the driver's own connection, for statements that run so often that SQLAlchemy's share of them counts."""
     driver = connection.connection.driver_connection

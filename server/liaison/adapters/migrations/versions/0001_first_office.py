@@ -87,12 +87,7 @@ def _create_log() -> None:
         sa.ForeignKeyConstraint(["channel_number"], ["channel_head.number"], name="fk_held_channel_number"),
         sa.UniqueConstraint("channel_number", "sender", "key", name="uq_held_channel_number_sender_key"),
     )
-    # Holds which message has which pair of characters and nothing else: no copy of the text, no places, no sizes. The
-    # texts come as blank-separated tokens, and `ascii` splits at nothing but ASCII punctuation and blanks.
-    op.execute(
-        "CREATE VIRTUAL TABLE search_index"
-        " USING fts5(tokens, content='', detail='none', columnsize=0, tokenize='ascii')"
-    )
+    _create_search_index()
     op.create_table(
         "read_position",
         sa.Column("user_id", sa.String, nullable=False),
@@ -100,6 +95,21 @@ def _create_log() -> None:
         sa.Column("seq", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("user_id", "channel", name="pk_read_position"),
     )
+
+
+def _create_search_index() -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        # Holds which message has which pair of characters and nothing else: no copy of the text, no places, no sizes.
+        # The texts come as blank-separated tokens, and `ascii` splits at nothing but ASCII punctuation and blanks.
+        op.execute(
+            "CREATE VIRTUAL TABLE search_index"
+            " USING fts5(tokens, content='', detail='none', columnsize=0, tokenize='ascii')"
+        )
+        return
+    op.execute("ALTER TABLE message ADD COLUMN tokens tsvector")
+    op.execute("CREATE INDEX ix_message_tokens ON message USING gin (tokens)")
+    # Counts the entries within a millisecond. Nodes append at the same time, so none can look for the last one.
+    op.execute("CREATE SEQUENCE moment_counter MINVALUE 0 MAXVALUE 1048575 CYCLE")
 
 
 def _create_directory() -> None:
