@@ -119,6 +119,7 @@ _DIRECT: Final = frames.ChannelInfo(
     can_write=False,
     members=["north-1", "south-1"],
     suspended=True,
+    is_register=True,
 )
 _USERS: Final = [
     frames.PresenceUser("north-1", "north", "unconfirmed"),
