@@ -113,7 +113,7 @@ ONE_SIDE = SIDES[: SIDES.index("[delegations.west]")]
 REFUSALS = [
     ("[server]\nprot = 1", "server.prot: there is no such setting; did you mean 'port'? here are: host, port,"),
     ("[servr]\nport = 1", "servr: there is no such setting; did you mean 'server'? here are: office,"),
-    ("[redis]\nurl = 'x'", "redis: there is no such setting; here are: office, delegations, server,"),
+    ("[queue]\nurl = 'x'", "queue: there is no such setting; here are: office, delegations, server,"),
     ("[postgresql]", "postgresql: there is no such setting"),
     ("server = 3", "server: expected a table, got a whole number"),
     ("[server]\nport = 'x'", "server.port: expected a whole number, got a text"),
