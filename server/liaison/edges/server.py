@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-from aiohttp import web
+from aiohttp import web, web_response
 from aiohttp.http_exceptions import HttpProcessingError
 
 from liaison.edges.addresses import ClientPace, ConnectPace
@@ -17,6 +17,7 @@ from liaison.edges.app import Shared, build_app, build_metrics_app
 from liaison.edges.coalescing import ConnectionGroup
 from liaison.edges.doorkeeper import Doorkeeper
 from liaison.edges.metrics import Metrics
+from liaison.edges.responses import SECURITY_HEADERS
 from liaison.edges.settings import EdgeSettings
 from liaison.edges.timer_wheel import TimerWheel
 from liaison.office.office import Office
@@ -42,6 +43,11 @@ class _ExpectGarbage(logging.Filter):
 
 _http_log = logging.getLogger("liaison.edges.http")
 _http_log.addFilter(_ExpectGarbage())
+
+
+# What can't be parsed is answered by aiohttp before any middleware of ours runs, and would tell everybody the versions
+# of Python and aiohttp; there is no public way in between.
+web_response.SERVER_SOFTWARE = SECURITY_HEADERS["Server"]  # type: ignore[attr-defined]  # A name without `as`.
 
 
 def listen(host: str, port: int) -> socket.socket:
