@@ -146,7 +146,8 @@ class Client:
         """Send a command and give its answer as it came. Ids are all of one length, so that answers can be compared."""
         self._next_id += 1
         number = self._next_id
-        waiting = self._replies[number] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._replies[number] = waiting
         await self.socket.send(json.dumps({**command, "id": number}, ensure_ascii=False))
         async with asyncio.timeout(PATIENCE_S):
             return await waiting
