@@ -224,10 +224,6 @@ def test_roles_kinds_and_causes_are_named() -> None:
         assert f"`{cause.value}`" in section(PROTOCOL, "6.1")
 
 
-def reply_to(command: str) -> type[frames.Reply]:
-    return REPLIES[command]
-
-
 @pytest.mark.parametrize("number", ["3.3", "5.1", "5.2", "5.4", "6.1"])
 def test_examples_are_frames_of_the_protocol_and_answers_fit_their_commands(number: str) -> None:
     shown = examples(section(PROTOCOL, number))
