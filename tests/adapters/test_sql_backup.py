@@ -13,7 +13,7 @@ from liaison.adapters.data_directory import DataDirectory, InUseError
 from liaison.adapters.sql_backup import BackupError, back_up, restore
 from liaison.adapters.sql_engine import open_office
 from liaison.adapters.sql_log import SqlLog
-from liaison.core.entries import Draft, EntryKind
+from liaison.core.entries import Draft, EntryKind, Held, HeldDraft, Precedence, Repeated
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.core.position import Position
 
@@ -240,3 +240,28 @@ async def test_a_restore_that_is_interrupted_leaves_the_old_database(
         with pytest.raises(BackupError, match="put in by the test"):
             restore(directory, backup, stamp="two", progress=silent)
     assert await texts_in(directory) == ["a", "b"]
+
+
+async def test_what_waits_in_a_suspended_channel_waits_after_a_restore_too(
+    directory: DataDirectory, backup: Path
+) -> None:
+    kim, south = UserId("kim"), DelegationId("south")
+    waiting = Draft(kim, south, "k", EntryKind.TEXT, "로동", precedence=Precedence.FLASH, data='{"n":1}')
+    suspension, resumption = (
+        Draft(kim, south, kind.value, kind) for kind in (EntryKind.SUSPENSION, EntryKind.RESUMPTION)
+    )
+    database = open_office(directory)
+    await SqlLog(database).append(GENERAL, [suspension, waiting], Millis(1))
+    back_up(directory, backup, silent)
+    await SqlLog(database).append(GENERAL, [resumption], Millis(2))
+    await database.close()
+    restore(directory, backup, stamp="now", progress=silent)
+
+    database = open_office(directory)
+    log = SqlLog(database)
+    assert await log.suspended([GENERAL]) == {GENERAL}
+    assert await log.held(GENERAL, after=0, limit=9) == [HeldDraft(1, Millis(1), waiting)]
+    again = await log.append(GENERAL, [waiting, resumption, waiting], Millis(3))
+    assert again.outcomes[0] == Held(1, Millis(1))
+    assert again.outcomes[2] == Repeated(3, Millis(3))
+    await database.close()
