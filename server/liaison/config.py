@@ -54,7 +54,8 @@ class Secret:
 
 Title = Annotated[str, Meta(min_length=1, max_length=64)]
 Colour = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$")]
-Port = Annotated[int, Meta(ge=0, le=65535)]
+_LAST_PORT: Final = 65535
+Port = Annotated[int, Meta(ge=0, le=_LAST_PORT)]
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
@@ -94,6 +95,8 @@ class ServerSection(_Section, frozen=True):
     uses_tls: bool = False
     trusted_proxies: tuple[str, ...] = ()
     node: NodeName = ""
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    reuse_port: bool = False
 
 
 class DataSection(_Section, frozen=True):
@@ -451,9 +454,21 @@ def _problems(config: Config) -> Iterator[tuple[_Path, str]]:
     if not _is_time_zone(config.office.time_zone):
         yield ("office", "time_zone"), _no_time_zone(config.office.time_zone)
     yield from _server_problems(config.server)
+    yield from _workers_problems(config)
     yield from _redis_problems(config.redis)
     if config.metrics.host and not config.metrics.port:
         yield ("metrics", "port"), "metrics.host needs a port of its own"
+
+
+def _workers_problems(config: Config) -> Iterator[tuple[_Path, str]]:
+    workers, metrics = config.server.workers, config.metrics
+    if workers == 1:
+        return
+    if not config.redis.is_used:
+        problem = "several workers find each other through Redis, and none is named (redis.url); without it, 1 serves"
+        yield ("server", "workers"), problem
+    if metrics.port and metrics.port + workers - 1 > _LAST_PORT:
+        yield ("metrics", "port"), f"each of {workers} workers takes a port from here on, and the last is {_LAST_PORT}"
 
 
 def _server_problems(server: ServerSection) -> Iterator[tuple[_Path, str]]:
@@ -563,6 +578,8 @@ def warnings(config: Config) -> list[str]:
             found.append("server.allowed_origins is empty: browsers on other machines may be refused")
     found += _redis_warnings(config.redis)
     metrics_host = (metrics.host or "127.0.0.1") if metrics.port else server.host
+    if metrics.enabled and not metrics.port and server.workers > 1:
+        found.append("metrics.port is 0: each reading of /metrics and /readyz asks one worker, whichever it is")
     if metrics.enabled and not metrics.token.value and not is_loopback(metrics_host):
         found.append("metrics.token is empty: everybody who reaches the server can read /metrics")
     return found

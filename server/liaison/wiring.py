@@ -9,9 +9,10 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Final
@@ -34,7 +35,7 @@ from liaison.config import Config, RedisSection, ServerSection
 from liaison.core.profile import OfficeProfile
 from liaison.edges.metrics import Metrics
 from liaison.edges.pages import BadBuild
-from liaison.edges.server import EdgeServer, listen
+from liaison.edges.server import EdgeServer, bind, listen, prepare
 from liaison.edges.settings import EdgeSettings
 from liaison.office.accounts import Accounts
 from liaison.office.office import Desks, Office, World
@@ -82,16 +83,21 @@ class BackOffice:
 
 
 @asynccontextmanager
-async def serving(config: Config) -> AsyncIterator[Running]:
+async def serving(config: Config, handed: Sequence[socket.socket] = ()) -> AsyncIterator[Running]:
     """Serve an office for as long as the context lasts. Leaving it closes; call `Office.drain` before.
 
-    Raises CannotStart.
+    Sockets that listen already and were `handed` to this process take the place of host and port, and are closed with
+    the rest. Raises CannotStart.
     """
     data = DataDirectory(config.data_directory)
     async with AsyncExitStack() as stack:
         with _start_failures():
             # First the port and the folder, which another server may have: both are refused before anything is made.
-            listener = stack.enter_context(_listening(config.server.host, config.server.port, "server"))
+            listeners = [stack.enter_context(listener) for listener in handed]
+            for listener in listeners:
+                prepare(listener)
+            if not listeners:
+                listeners = [stack.enter_context(_office_door(config.server))]
             own_metrics = config.metrics.port != 0
             metrics_listeners = (
                 [stack.enter_context(_listening(config.metrics.host or "127.0.0.1", config.metrics.port, "metrics"))]
@@ -104,7 +110,7 @@ async def serving(config: Config) -> AsyncIterator[Running]:
             broken = _watch(database)
             passwords = Argon2Passwords()
             stack.callback(passwords.close)
-            port = int(listener.getsockname()[1])
+            port = int(listeners[0].getsockname()[1])
             # Not for secrets: those come from the operating system.
             rng = random.Random(secrets.randbits(64))  # noqa: S311
             metrics = Metrics()
@@ -113,7 +119,7 @@ async def serving(config: Config) -> AsyncIterator[Running]:
             settings = _edge_settings(config, port)
             server = EdgeServer(office, settings, metrics, rng)
             await stack.enter_async_context(office.running())
-            await stack.enter_async_context(server.serving([listener], metrics_listeners=metrics_listeners))
+            await stack.enter_async_context(server.serving(listeners, metrics_listeners=metrics_listeners))
         yield Running(_address(config.server, port), office, server, broken)
 
 
@@ -279,10 +285,30 @@ def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def _office_door(server: ServerSection) -> AbstractContextManager[socket.socket]:
+    return _listening(server.host, server.port, "server", reuse_port=server.reuse_port)
+
+
 @contextmanager
-def _listening(host: str, port: int, section: str) -> Iterator[socket.socket]:
+def shared_port(server: ServerSection) -> Iterator[int]:
+    """Keep the port that several workers are to share, chosen now if none is set, while the context lasts.
+
+    Nothing is accepted here. Raises CannotStart.
+    """
+    with _taken(partial(bind, server.host, server.port, reuse_port=True), server.host, server.port, "server") as held:
+        yield int(held.getsockname()[1])
+
+
+def _listening(
+    host: str, port: int, section: str, *, reuse_port: bool = False
+) -> AbstractContextManager[socket.socket]:
+    return _taken(partial(listen, host, port, reuse_port=reuse_port), host, port, section)
+
+
+@contextmanager
+def _taken(take: Callable[[], socket.socket], host: str, port: int, section: str) -> Iterator[socket.socket]:
     try:
-        listener = listen(host, port)
+        listener = take()
     except OSError as error:
         reason = error.strerror or error
         option = " (--host, --port)" if section == "server" else ""

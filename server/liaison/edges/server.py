@@ -50,21 +50,41 @@ _http_log.addFilter(_ExpectGarbage())
 web_response.SERVER_SOFTWARE = SECURITY_HEADERS["Server"]  # type: ignore[attr-defined]  # A name without `as`.
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Open a listening socket; port 0 takes a free one. Raises OSError when the address can't be had."""
+def listen(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
+    """Open a listening socket; port 0 takes a free one. Raises OSError when the address can't be had.
+
+    With `reuse_port` others of the same user may listen at the same port; the kernel deals connections out.
+    """
+    listener = bind(host, port, reuse_port=reuse_port)
+    try:
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def prepare(listener: socket.socket) -> None:
+    """Give a socket that somebody else made listen the properties that ours have."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    listener.setblocking(False)
+
+
+def bind(host: str, port: int, *, reuse_port: bool) -> socket.socket:
+    """Take an address without listening there yet; see `listen`."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        if reuse_port:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        prepare(listener)
         if family == socket.AF_INET6:
             # `::` then takes IPv4 as well, whatever the machine's default is.
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        listener.setblocking(False)
         listener.bind(address)
-        listener.listen(BACKLOG)
     except BaseException:
         listener.close()
         raise
