@@ -18,7 +18,6 @@ from liaison.protocol.limits import (
 )
 from tests.office.whole_office import WholeOffice, in_office, secret_of
 
-
 GENERAL = ChannelId("joint/general")
 SOUTH = ChannelId("south/general")
 

@@ -211,6 +211,9 @@ class Answers:
             command.query, channels, before_ms=None if before is None else Millis(before), limit=command.limit
         )
         epochs = await self._office.log.heads(channels)
+        if command.channel:
+            # The right may have gone while the log was searched; then even `more` would tell something.
+            registry.may(actor, Action.READ, command.channel)
         messages = [
             message_of(entry, epochs[entry.channel].epoch)
             for entry in found
