@@ -64,7 +64,7 @@ class PostgresServer:
     def new_office(self) -> str:
         """Give the id of an office that has no namespace here yet."""
         self._offices += 1
-        return f"test_{self._offices}"
+        return f"test-{self._offices}"
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Run one statement as the superuser."""

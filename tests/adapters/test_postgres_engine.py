@@ -68,7 +68,7 @@ class TestRefusals:
         with pytest.raises(StorageUnavailableError, match="one looks like postgresql://"):
             open_postgres(PostgresSettings("postgresql://[half", "office"))
 
-    @pytest.mark.parametrize("office", ["", "Seoul", "a b", "x; DROP SCHEMA public", "가", "a" * 33])
+    @pytest.mark.parametrize("office", ["", "Seoul", "a b", "a_b", "x; DROP SCHEMA public", "가", "a" * 33])
     def test_an_office_that_can_name_no_namespace(self, settings: PostgresSettings, office: str) -> None:
         with pytest.raises(SchemaError, match="can't name a namespace"):
             open_postgres(replace(settings, office=office))
@@ -99,7 +99,7 @@ class TestRefusals:
     def test_a_role_that_may_not_make_a_namespace_uses_one_that_was_made_for_it(
         self, postgres_server: PostgresServer, settings: PostgresSettings
     ) -> None:
-        role = settings.office
+        role = settings.namespace
         postgres_server.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'horse'")
         own = replace(settings, url=f"postgresql://{role}:horse@127.0.0.1:{postgres_server.port}/postgres")
         with pytest.raises(StorageUnavailableError, match="permission denied"):

@@ -43,7 +43,7 @@ _LOCK: Final = "SELECT pg_advisory_xact_lock(%s, hashtext(current_setting('searc
 # 2024-01-01 UTC. Seconds since then fit the column until 2092.
 _EPOCHS_BEGAN_MS: Final = 1_704_067_200_000
 
-_OFFICE_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_OFFICE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
 class PostgresDatabase:
@@ -192,7 +192,7 @@ def begin_epoch(settings: PostgresSettings, now_ms: Millis) -> int:
 
 def _first_line(settings: PostgresSettings) -> Line:
     if _OFFICE_NAME.fullmatch(settings.office) is None:
-        raise SchemaError(f"{settings.office!r} can't name a namespace: use a-z, 0-9 and _, up to 32")
+        raise SchemaError(f"{settings.office!r} can't name a namespace: use a-z, 0-9 and -, up to 32")
     try:
         conninfo_to_dict(settings.url)
     except psycopg.ProgrammingError as error:

@@ -53,8 +53,8 @@ class PostgresSettings:
 
     @property
     def namespace(self) -> str:
-        """The PostgreSQL schema of this office."""
-        return f"liaison_{self.office}"
+        """The PostgreSQL schema of this office; an id has no underscores, so no two offices share one."""
+        return f"liaison_{self.office.replace('-', '_')}"
 
     @property
     def place(self) -> str:
