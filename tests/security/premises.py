@@ -77,6 +77,7 @@ class Premises:
     port: int
     office: Office
     log: CountingLog
+    server: EdgeServer
     secrets: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -213,7 +214,7 @@ async def open_premises(static: Path, *, office_settings: OfficeSettings | None 
     )
     server = EdgeServer(office, settings, metrics, random.Random(3))
     listener = listen("127.0.0.1", 0)
-    premises = Premises(listener.getsockname()[1], office, log)
+    premises = Premises(listener.getsockname()[1], office, log, server)
     async with office.running():
         await _move_in(premises)
         async with server.serving([listener]):
