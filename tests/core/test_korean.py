@@ -79,3 +79,8 @@ def test_single_characters_and_ends_of_words_are_tokens() -> None:
 def test_a_text_holds_words_in_any_order_and_within_others_but_needs_them_all() -> None:
     assert holds("남북회담장", ["회담", "남북"])
     assert not holds("남북회담장", ["회담", "장소"])
+
+
+@given(text=st.text(st.characters(), max_size=60))
+def test_an_index_text_is_every_character_with_its_neighbour_and_a_blank_in_between(text: str) -> None:
+    assert index_text(text) == " ".join(text[place] + (text + " ")[place + 1] for place in range(len(text)))
