@@ -178,7 +178,7 @@ def redis_under_sentinel() -> Iterator[RedisUnderSentinel]:
         for server in (primary, replica):
             server.start()
             stack.callback(server.stop)
-        _until(lambda: b"master_link_status:up" in _replication(replica), _START_TIMEOUT_S)
+        _until(lambda: _is_level(replica), _START_TIMEOUT_S)
         sentinel.start()
         stack.callback(sentinel.stop)
         # It learns of the replica from the primary, and asks only every ten seconds.
@@ -241,22 +241,22 @@ def redis_cluster() -> Iterator[RedisClusterServers]:
         _until(lambda: first_id in _nodes(replica), _CLUSTER_TIMEOUT_S)
         replica.ask("CLUSTER", "REPLICATE", first_id)
         _until(lambda: all(_is_complete(server) for server in servers), _CLUSTER_TIMEOUT_S)
-        _until(lambda: b"master_link_status:up" in _replication(replica), _CLUSTER_TIMEOUT_S)
+        _until(lambda: _is_level(replica), _CLUSTER_TIMEOUT_S)
         yield RedisClusterServers(primaries, replica)
 
 
 def _is_complete(server: RedisServer) -> bool:
-    info = server.ask("CLUSTER", "INFO")
-    return info["cluster_state"] == "ok" and info["cluster_known_nodes"] == "4" and "slave" in _nodes(server)
+    info = server.ask("CLUSTER", "INFO").decode()
+    return "cluster_state:ok" in info and "cluster_known_nodes:4" in info and "slave" in _nodes(server)
 
 
 def _nodes(server: RedisServer) -> str:
     return str(server.ask("CLUSTER", "NODES"))
 
 
-def _replication(server: RedisServer) -> bytes:
-    with Redis(port=server.port, socket_timeout=5, protocol=2) as client:
-        return f"master_link_status:{client.info('replication').get('master_link_status')}".encode()
+def _is_level(replica: RedisServer) -> bool:
+    with Redis(port=replica.port, socket_timeout=5, protocol=2) as client:
+        return bool(client.info("replication").get("master_link_status") == "up")
 
 
 def _until(is_so: Any, timeout_s: float) -> None:

@@ -1,9 +1,10 @@
 """A node's ends of Redis for tests, open and connected; and the power over an office's time."""
 
+import asyncio
 import random
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from typing import Final
 from unittest import mock
 
@@ -12,6 +13,8 @@ from liaison.adapters.redis_bus import RedisBus
 from liaison.adapters.redis_presence import RedisPresence
 from liaison.adapters.redis_site import RedisSettings, RedisSite
 from liaison.adapters.redis_subscriber import Liveness
+from liaison.ports.bus import ReadHint
+from tests.adapters.bus_listener import GENERAL, KIM, SOUTH, Listener
 from tests.redis_server import RedisServer
 
 REAL: Final = Liveness()
@@ -58,3 +61,26 @@ async def presence_at(settings: RedisSettings, liveness: Liveness = REAL) -> Asy
     store = RedisPresence(site, random.Random(), node=secrets.token_hex(8), liveness=liveness)
     async with site.open(), store.running():
         yield store
+
+
+class Pair:
+    """Two nodes of an office; `there` follows the joint channel."""
+
+    def __init__(self, here: RedisBus, there: RedisBus) -> None:
+        self.here, self.there = here, there
+        self.speaker, self.listener = Listener(here), Listener(there)
+
+    async def goes_through(self, timeout_s: float = 5) -> None:
+        """Say something, again and again, until it is heard."""
+        async with asyncio.timeout(timeout_s):
+            hint = ReadHint(GENERAL, KIM, SOUTH, secrets.randbelow(2**50))
+            while hint not in self.listener.hints:
+                self.here.publish(hint)
+                await asyncio.sleep(0.02)
+
+
+async def a_pair(stack: AsyncExitStack, settings: RedisSettings, liveness: Liveness = REAL) -> Pair:
+    here, there = [await stack.enter_async_context(bus_at(settings, liveness)) for _ in range(2)]
+    pair = Pair(here, there)
+    await there.subscribe(GENERAL)
+    return pair

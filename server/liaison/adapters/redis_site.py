@@ -220,7 +220,7 @@ class RedisSite:
         options = {**self._options(), "retry": Retry(NoBackoff(), 1)}
         if settings.form is Form.CLUSTER:
             nodes = [ClusterNode(address.host, address.port) for address in settings.addresses]
-            return RedisCluster(startup_nodes=nodes, cluster_error_retry_attempts=1, **options)
+            return RedisCluster(startup_nodes=nodes, **options)
         if settings.form is Form.SENTINEL:
             return self._primary(options)
         return self._to(settings.addresses[0], options)

@@ -146,15 +146,14 @@ class RedisSubscriber:
             self._on_doubt()
 
     def on_lost(self, line: "_Line") -> None:
-        """A connection is gone, or leads nowhere."""
+        """A connection is gone, or couldn't be made."""
         for following in self.following.values():
             if following.line is line:
                 following.is_confirmed = False
                 following.settled.set()
-        self._on_doubt()
 
-    def on_heard_again(self) -> None:
-        """A connection that was deaf works; nobody knows since when."""
+    def doubt(self) -> None:
+        """Something may have been lost."""
         self._on_doubt()
 
     async def try_to_rehome(self) -> None:
@@ -206,6 +205,7 @@ class _Line:
         self.wanted: set[str] = set()
         self.task: asyncio.Task[None] | None = None
         self._owner = owner
+        self._is_stopped = False
         self._is_connected = False
         self._is_deaf = False
         # Once for each loss, not for each attempt.
@@ -219,9 +219,13 @@ class _Line:
 
     @property
     def is_up(self) -> bool:
-        # Deaf by the clock, too, because a probe that hangs must not put off the finding.
+        return self._is_connected and not self._seems_deaf
+
+    @property
+    def _seems_deaf(self) -> bool:
+        # By the clock, too, because a probe that hangs must not put off the finding.
         echo_age_s = asyncio.get_running_loop().time() - self._echo_at_s
-        return self._is_connected and not self._is_deaf and echo_age_s <= self._owner.liveness.deaf_after_s
+        return self._is_deaf or echo_age_s > self._owner.liveness.deaf_after_s
 
     def want(self, channel: str) -> None:
         self.wanted.add(channel)
@@ -232,19 +236,19 @@ class _Line:
         self._changed.set()
 
     def stop(self) -> None:
+        self._is_stopped = True
         if self.task is not None:
             self.task.cancel()
             self.task = None
 
     async def run(self) -> None:
-        """Stay connected until cancelled."""
-        while True:
+        """Stay connected until stopped."""
+        # Cancelled alone wouldn't do: a group of tasks that fails while it is cancelled tells of the failure only.
+        while not self._is_stopped:
             try:
                 await self._live()
             except* (*REDIS_FAILURES, _DeadError) as errors:
                 self._lose(errors)
-            # A group that fails while it is cancelled tells of the failure only.
-            raise_if_cancelled()
             await asyncio.sleep(self._owner.rng.uniform(*_RETRY_S))
             await self._owner.try_to_rehome()
 
@@ -252,10 +256,13 @@ class _Line:
         if not self._is_loss_told:
             _journal.warning("Redis subscription lost", server=self.home, reason=str(errors.exceptions[0]))
             self._is_loss_told = True
-        self._is_connected = False
+        was_connected, self._is_connected = self._is_connected, False
         self._asked.clear()
         self._due.clear()
         self._owner.on_lost(self)
+        # Not for each attempt: there is nothing new to lose.
+        if was_connected:
+            self._owner.doubt()
 
     async def _live(self) -> None:
         async with self._owner.site.subscription(self.home) as pubsub:
@@ -325,10 +332,11 @@ class _Line:
 
     def _take_probe(self, data: bytes) -> None:
         if data == self._owner.probe:
+            was_deaf, self._is_deaf = self._seems_deaf, False
             self._echo_at_s = asyncio.get_running_loop().time()
-            if self._is_deaf:
-                self._is_deaf = False
-                self._owner.on_heard_again()
+            if was_deaf:
+                # Nobody knows since when it hears.
+                self._owner.doubt()
 
     def _take_answer(self, channel: str, *, is_subscribed: bool) -> None:
         is_expected = self._due[channel] > 0
