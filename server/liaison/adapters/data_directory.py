@@ -2,6 +2,7 @@
 
 office.db            the database (with -wal and -shm beside it while it is open)
 epoch                the highest epoch that was ever begun here, kept apart from the database and its backups
+presence             who was there when the server stopped, until it starts again
 office.db.before-…   what a restore or an upgrade replaced
 lock                 held by the one server of this folder, and by a restore
 """
@@ -37,6 +38,11 @@ class DataDirectory:
     def epoch_mark(self) -> Path:
         """The file that remembers the highest epoch."""
         return self.path / "epoch"
+
+    @property
+    def presence_note(self) -> Path:
+        """The file by which a server tells the next one who was there."""
+        return self.path / "presence"
 
     def marked_epoch(self) -> int:
         """Give the highest epoch that was noted here, 0 for none. Raises EpochMarkError, OSError."""

@@ -6,11 +6,15 @@ Several simulated nodes may share one. Every method is atomic: it never awaits b
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import Final
 
 from liaison.core.identifiers import Millis, SessionId, UserId
-from liaison.core.presence import LEASE_MS, MAX_USERS_PER_STEP, Cause, Device, UserDevices, merge
+from liaison.core.presence import GRACE_MS, LEASE_MS, MAX_USERS_PER_STEP, Cause, Device, UserDevices, merge
 from liaison.ports.clock import Clock
 from liaison.ports.presence import DeviceWrite, FencedError, PresenceChange, PresenceState, Put
+
+# No node's: their names begin with that of the node.
+_BEFORE: Final = "-"
 
 
 @dataclass(slots=True)
@@ -40,9 +44,12 @@ class _Incarnation:
 
 
 class MemoryPresence:
-    """ports.presence.PresenceStore in memory; `epoch` names this life of the store."""
+    """ports.presence.PresenceStore in memory; `epoch` names this life of the store.
 
-    def __init__(self, clock: Clock, *, epoch: str) -> None:
+    `inherited` are devices of a life before: unconfirmed, and gone after their grace.
+    """
+
+    def __init__(self, clock: Clock, *, epoch: str, inherited: Iterable[Device] = ()) -> None:
         self._clock = clock
         self._epoch = epoch
         self._version = 0
@@ -52,6 +59,17 @@ class MemoryPresence:
         self._ended: set[str] = set()
         self._users: dict[UserId, UserDevices] = {}
         self._listeners: list[Callable[[PresenceChange], None]] = []
+        before = _Incarnation(Millis(clock.monotonic_ms() + GRACE_MS), is_open=False)
+        for device in inherited:
+            before.put(replace(device, confirmed=False))
+        if before.devices:
+            self._incarnations[_BEFORE] = before
+            heirs = {device.user: device for device in before.devices.values()}
+            self._settle(heirs, dict.fromkeys(heirs, Cause.RESTART))
+
+    def devices(self) -> list[Device]:
+        """Give all devices, for the next life of the store."""
+        return [device for held in self._incarnations.values() for device in held.devices.values()]
 
     async def register(self, incarnation: str) -> None:
         if incarnation in self._ended:
