@@ -208,4 +208,4 @@ def _page(connection: Connection, channel: ChannelId, query: tuple[str, int, int
         if entries and room < 0:
             break
         entries.append(entry)
-    return Page(read_epoch(driver), head.seq, tuple(entries))
+    return Page(head.epoch, head.seq, tuple(entries))

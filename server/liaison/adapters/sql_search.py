@@ -22,6 +22,8 @@ MAX_CANDIDATES: Final = 2_000
 # Each word costs one list of the index per pair; the rest of a longer query is still compared with the text.
 MAX_PAIRS: Final = 32
 
+_KINDS_WITH_TEXT: Final = (EntryKind.TEXT, EntryKind.CORRECTION)
+
 # Private-use characters are part of no word, so no query can name a channel.
 _CHANNEL_MARK: Final = "\ue000"
 
@@ -55,7 +57,7 @@ class Query:
 
 def index_row(moment: int, channel_number: int, draft: Draft) -> tuple[int, str] | None:
     """Give the index's row for an entry, None for one that can't be found by its text."""
-    if draft.kind not in (EntryKind.TEXT, EntryKind.CORRECTION):
+    if draft.kind not in _KINDS_WITH_TEXT:
         return None
     return moment, f"{_CHANNEL_MARK}{channel_number} {index_text(fold(draft.text))}"
 
