@@ -167,6 +167,8 @@ class Office:
         task = self._tasks.create_task(contained(work, name), name=name)
         self._short_tasks.add(task)
         task.add_done_callback(self._short_tasks.discard)
+        # A task that is cancelled before its first step never comes to await its work.
+        task.add_done_callback(lambda _task: work.close())
         return task
 
     @property
