@@ -88,7 +88,7 @@ class ListLog:
     async def read_before(self, channel: ChannelId, *, before: int, limit: int, max_bytes: int) -> Page:
         await self._read()
         rows = self.rows[channel]
-        return Page(self.epoch, len(rows), tuple(rows[max(0, before - 1 - limit) : before - 1]))
+        return Page(self.epoch, len(rows), tuple(rows[max(0, before - 1 - limit) : max(0, before - 1)]))
 
     async def entry(self, channel: ChannelId, seq: int) -> Entry | None:
         await self._read()

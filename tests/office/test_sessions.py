@@ -176,6 +176,19 @@ def test_a_client_that_leaves_while_its_connect_is_under_way_leaves_nothing_behi
     in_office(scenario)
 
 
+def test_a_client_that_leaves_in_the_moment_it_connects_leaves_no_work_that_never_began() -> None:
+    """Such work would be a warning, and warnings are errors here."""
+
+    async def scenario(whole: WholeOffice) -> None:
+        seat = whole.open()
+        seat.send("connect", token=secret_of("south-1"))
+        seat.session.on_closed("broken")
+        await asyncio.sleep(0.1)
+        assert seat.wire.frames == []
+
+    in_office(scenario)
+
+
 def test_a_user_has_no_more_sessions_than_the_limit_and_a_place_is_free_again_when_one_ends() -> None:
     async def scenario(whole: WholeOffice) -> None:
         first = await whole.connect("south-1")
