@@ -147,6 +147,22 @@ async def test_a_frame_longer_than_allowed_is_refused_by_its_head_before_and_aft
         assert await peer.close_code() == 1009
 
 
+async def test_a_long_frame_in_one_go_with_connect_comes_too_early_and_a_short_one_does_not(target: Target) -> None:
+    connect = {"type": "connect", "id": 1, "token": target.token}
+    history = {"type": "history", "id": 2, "channel": "joint/general"}
+    async with raw_peer(target.port) as peer:
+        await peer.upgrade()
+        frames = [Frame(Opcode.BINARY, msgpack.packb(command)).serialize(mask=True) for command in (connect, history)]
+        peer.write(b"".join(frames))
+        answers = [msgpack.unpackb((await peer.read_frame())[1]) for _ in range(2)]
+        assert [(answer["type"], answer["id"]) for answer in answers] == [("reply", 1), ("reply", 2)]
+    async with raw_peer(target.port) as peer:
+        await peer.upgrade()
+        long = Frame(Opcode.BINARY, b"x" * (MAX_UNAUTHENTICATED_FRAME_BYTES + 1)).serialize(mask=True)
+        peer.write(frames[0] + long)
+        assert await peer.close_code() == 1009
+
+
 async def test_fragments_that_add_up_to_more_than_allowed_are_refused_as_well(target: Target) -> None:
     async with raw_peer(target.port) as peer:
         await _signed_in(peer, target)

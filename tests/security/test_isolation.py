@@ -80,7 +80,15 @@ OF_EVERYTHING: Final[Mapping[type[frames.Command], Command]] = {
 
 # Commands that answer with nothing about channels at all; what they give is asserted by their types.
 OF_NO_CHANNEL: Final[frozenset[type[frames.Command]]] = frozenset(
-    {frames.SetAvailability, frames.WatchSessions, frames.Ping}
+    {
+        frames.SetAvailability,
+        frames.WatchSessions,
+        frames.WatchStatistics,
+        frames.PresenceLog,
+        frames.Disconnect,
+        frames.Revoke,
+        frames.Ping,
+    }
 )
 # These have tests of their own below.
 TESTED_APART: Final[frozenset[type[frames.Command]]] = frozenset({frames.Connect, frames.OpenDirect})
@@ -90,7 +98,7 @@ PUSHES_OF_A_CHANNEL: Final[frozenset[type[msgspec.Struct]]] = frozenset(
     {frames.Message, frames.TypingPush, frames.ReadPush, frames.ChannelPush, frames.Reset}
 )
 PUSHES_OF_NO_CHANNEL: Final[frozenset[type[msgspec.Struct]]] = frozenset(
-    {frames.PresenceSnapshot, frames.PresenceDiff, frames.SessionsDiff, frames.Notice, frames.GoAway}
+    {frames.PresenceSnapshot, frames.PresenceDiff, frames.SessionsDiff, frames.Statistics, frames.Notice, frames.GoAway}
 )
 
 ENDPOINTS_OF_A_CHANNEL: Final[Mapping[tuple[str, str], tuple[Command | None, Sequence[str]]]] = {
