@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+from urllib.parse import quote
 
 import psycopg
 
@@ -58,8 +59,15 @@ class PostgresServer:
         return self._process.pid
 
     def url(self, database: str = "postgres", *, port: int = 0, password: str = PASSWORD) -> str:
-        """The way in, also through a proxy on another port."""
-        return f"postgresql://postgres:{password.replace(' ', '%20')}@127.0.0.1:{port or self.port}/{database}"
+        """The way in, also through a proxy on another port; without a password if it is empty."""
+        user = f"postgres:{quote(password)}" if password else "postgres"
+        return f"postgresql://{user}@127.0.0.1:{port or self.port}/{database}"
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's own programs, such as pg_dump, on this server."""
+        where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres"]
+        environment = {**os.environ, "PGPASSWORD": PASSWORD}
+        subprocess.run([_program(program), *where, *arguments], check=True, timeout=60, env=environment)
 
     def new_office(self) -> str:
         """Give the id of an office that has no namespace here yet."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
@@ -129,6 +129,22 @@ class RedisSection(_Section, frozen=True):
         return bool(self.url or self.sentinels or self.cluster)
 
 
+class PostgresSection(_Section, frozen=True):
+    """The PostgreSQL that holds the office instead of the data directory; an empty url for none."""
+
+    url: str = ""
+    password: Secret = Secret()
+    password_file: str = ""
+    readers: Annotated[int, Meta(ge=1, le=64)] = 4
+    connect_timeout_s: Annotated[int, Meta(ge=2)] = 5
+    statement_timeout_s: Positive = 10.0
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there is one."""
+        return bool(self.url)
+
+
 class LimitsSection(_Section, frozen=True):
     """Bounds of what one client, user or address may ask of the server."""
 
@@ -176,6 +192,7 @@ class Config(_Section, frozen=True):
     )
     server: ServerSection = ServerSection()
     data: DataSection = DataSection()
+    postgres: PostgresSection = PostgresSection()
     redis: RedisSection = RedisSection()
     limits: LimitsSection = LimitsSection()
     metrics: MetricsSection = MetricsSection()
@@ -194,8 +211,13 @@ class Config(_Section, frozen=True):
 
     @property
     def data_directory(self) -> Path:
-        """The folder of everything stored."""
+        """The folder of everything stored; unused with PostgreSQL."""
         return Path(self.data.directory)
+
+    @property
+    def storage(self) -> str:
+        """Where the office is stored, for people."""
+        return f"PostgreSQL (office {self.office.id})" if self.postgres.is_used else str(self.data_directory)
 
 
 # ------------------------------------------------------------------------------------------------------------- reading
@@ -402,7 +424,12 @@ def _decode(wanted: type, value: object) -> object:
 
 
 # Secrets that can also be in a file, which NAME_file names.
-_SECRETS: Final = (("metrics", "token"), ("redis", "password"), ("redis", "sentinel_password"))
+_SECRETS: Final = (
+    ("metrics", "token"),
+    ("postgres", "password"),
+    ("redis", "password"),
+    ("redis", "sentinel_password"),
+)
 
 
 def _with_secrets(source: _Source, config: Config, folder: Path) -> Config:
@@ -455,6 +482,10 @@ def _problems(config: Config) -> Iterator[tuple[_Path, str]]:
         yield ("office", "time_zone"), _no_time_zone(config.office.time_zone)
     yield from _server_problems(config.server)
     yield from _workers_problems(config)
+    if config.postgres.is_used:
+        problem = _postgres_url_problem(config.postgres.url)
+        if problem:
+            yield ("postgres", "url"), problem
     yield from _redis_problems(config.redis)
     if config.metrics.host and not config.metrics.port:
         yield ("metrics", "port"), "metrics.host needs a port of its own"
@@ -464,8 +495,9 @@ def _workers_problems(config: Config) -> Iterator[tuple[_Path, str]]:
     workers, metrics = config.server.workers, config.metrics
     if workers == 1:
         return
-    if not config.redis.is_used:
-        problem = "several workers find each other through Redis, and none is named (redis.url); without it, 1 serves"
+    missing = [f"{name}.url" for name in ("redis", "postgres") if not getattr(config, name).is_used]
+    if missing:
+        problem = f"several workers share a Redis and a PostgreSQL: set {' and '.join(missing)}, or use one worker"
         yield ("server", "workers"), problem
     if metrics.port and metrics.port + workers - 1 > _LAST_PORT:
         yield ("metrics", "port"), f"each of {workers} workers takes a port from here on, and the last is {_LAST_PORT}"
@@ -486,6 +518,19 @@ def _server_problems(server: ServerSection) -> Iterator[tuple[_Path, str]]:
             ip_network(network)
         except ValueError as error:
             yield ("server", "trusted_proxies"), f"expected addresses or networks such as 10.0.0.0/8: {error}"
+
+
+def _postgres_url_problem(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        has_password = parts.password is not None or "password" in parse_qs(parts.query)
+    except ValueError:
+        return "is no address; one looks like 'postgresql://liaison@127.0.0.1:5432/liaison'"
+    if has_password:
+        return "holds a password; use postgres.password_file"
+    if parts.scheme not in ("postgresql", "postgres"):
+        return "is no address; one looks like 'postgresql://liaison@127.0.0.1:5432/liaison'"
+    return ""
 
 
 def _redis_problems(redis: RedisSection) -> Iterator[tuple[_Path, str]]:
@@ -576,6 +621,7 @@ def warnings(config: Config) -> list[str]:
             )
         if not server.allowed_origins:
             found.append("server.allowed_origins is empty: browsers on other machines may be refused")
+    found += _postgres_warnings(config)
     found += _redis_warnings(config.redis)
     metrics_host = (metrics.host or "127.0.0.1") if metrics.port else server.host
     if metrics.enabled and not metrics.port and server.workers > 1:
@@ -583,6 +629,15 @@ def warnings(config: Config) -> list[str]:
     if metrics.enabled and not metrics.token.value and not is_loopback(metrics_host):
         found.append("metrics.token is empty: everybody who reaches the server can read /metrics")
     return found
+
+
+def _postgres_warnings(config: Config) -> Iterator[str]:
+    parts = urlsplit(config.postgres.url)
+    # Several addresses may stand there; a folder of the local socket is none.
+    hosts = [urlsplit(f"//{host}").hostname or "" for host in parts.netloc.rpartition("@")[2].split(",")]
+    is_far = any(host and not is_loopback(host) for host in hosts)
+    if is_far and parse_qs(parts.query).get("sslmode") != ["verify-full"]:
+        yield "postgres.url has no sslmode=verify-full: whoever is on the way can read messages and change them"
 
 
 def _redis_warnings(redis: RedisSection) -> Iterator[str]:

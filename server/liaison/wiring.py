@@ -1,7 +1,7 @@
 """Puts the office together from its configuration: the only place that knows every concrete class.
 
-`serving` is a whole node and holds its data directory for itself; `back_office` is what a command needs, also beside a
-running server. Either is there as a whole or raises, and leaves nothing open.
+`serving` is a whole node, and holds its data directory for itself if it has one; `back_office` is what a command needs,
+also beside a running server. Either is there as a whole or raises, and leaves nothing open.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import random
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address, ip_network
@@ -18,16 +18,22 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+import structlog
+
 import liaison
 from liaison.adapters.argon2_passwords import Argon2Passwords
 from liaison.adapters.data_directory import DataDirectory, EpochMarkError, InUseError
 from liaison.adapters.memory_bus import MemoryBus
 from liaison.adapters.memory_presence import MemoryPresence
+from liaison.adapters.postgres_engine import open_postgres
+from liaison.adapters.postgres_lines import PostgresSettings
+from liaison.adapters.postgres_log import PostgresLog, PostgresReadPositions
+from liaison.adapters.presence_note import leave_note, take_note
 from liaison.adapters.redis_bus import RedisBus
 from liaison.adapters.redis_presence import RedisPresence
 from liaison.adapters.redis_site import Address, Form, RedisRefusedError, RedisSettings, RedisSite, Tls
 from liaison.adapters.sql_directory import SqlDirectory
-from liaison.adapters.sql_engine import Database, SchemaError, open_office
+from liaison.adapters.sql_engine import SchemaError, open_office
 from liaison.adapters.sql_log import SqlLog, SqlReadPositions
 from liaison.adapters.sql_writer import StorageUnavailableError
 from liaison.adapters.system_clock import SystemClock
@@ -46,8 +52,10 @@ from liaison.office.settings import OfficeSettings
 from liaison.ports.bus import Bus
 from liaison.ports.clock import Clock
 from liaison.ports.directory import Directory, DirectoryUnavailableError
-from liaison.ports.log import Log
+from liaison.ports.log import Log, ReadPositions
 from liaison.ports.presence import PresenceStore
+
+_journal = structlog.get_logger(__name__)
 
 STATIC_DIRECTORY: Final = Path(liaison.__file__).parent / "static"
 
@@ -89,7 +97,6 @@ async def serving(config: Config, handed: Sequence[socket.socket] = ()) -> Async
     Sockets that listen already and were `handed` to this process take the place of host and port, and are closed with
     the rest. Raises CannotStart.
     """
-    data = DataDirectory(config.data_directory)
     async with AsyncExitStack() as stack:
         with _start_failures():
             # First the port and the folder, which another server may have: both are refused before anything is made.
@@ -104,10 +111,7 @@ async def serving(config: Config, handed: Sequence[socket.socket] = ()) -> Async
                 if own_metrics and config.metrics.enabled
                 else []
             )
-            stack.enter_context(data.lock())
-            database = open_office(data)
-            stack.push_async_callback(database.close)
-            broken = _watch(database)
+            stores = await stack.enter_async_context(_stores(config))
             passwords = Argon2Passwords()
             stack.callback(passwords.close)
             port = int(listeners[0].getsockname()[1])
@@ -115,12 +119,12 @@ async def serving(config: Config, handed: Sequence[socket.socket] = ()) -> Async
             rng = random.Random(secrets.randbits(64))  # noqa: S311
             metrics = Metrics()
             ties = await stack.enter_async_context(_ties(config, rng))
-            office = _office(config, database, passwords, metrics, rng, ties)
+            office = _office(config, stores, passwords, metrics, rng, ties)
             settings = _edge_settings(config, port)
             server = EdgeServer(office, settings, metrics, rng)
             await stack.enter_async_context(office.running())
             await stack.enter_async_context(server.serving(listeners, metrics_listeners=metrics_listeners))
-        yield Running(_address(config.server, port), office, server, broken)
+        yield Running(_address(config.server, port), office, server, stores.broken)
 
 
 @asynccontextmanager
@@ -129,21 +133,67 @@ async def back_office(config: Config, *, create: bool) -> AsyncIterator[BackOffi
 
     With `create` an office that isn't there yet is begun. Raises CannotStart.
     """
-    data = DataDirectory(config.data_directory)
-    if not create and not data.database.is_file():
-        raise CannotStart(f"there is no office in {data.path}; name its folder by --data or in the configuration")
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         with _start_failures():
-            database = open_office(data)
-            stack.push_async_callback(database.close)
+            stores = await stack.enter_async_context(_stores(config, is_node=False, create=create))
             passwords = Argon2Passwords()
             stack.callback(passwords.close)
-            directory = SqlDirectory(database, clock)
-            registry = Registry(directory, clock)
+            registry = Registry(stores.directory, clock)
             await registry.start()
-        accounts = Accounts(directory, registry, passwords, config.profile, clock, secrets.token_bytes)
-        yield BackOffice(config.profile, accounts, registry, directory, SqlLog(database), clock)
+        accounts = Accounts(stores.directory, registry, passwords, config.profile, clock, secrets.token_bytes)
+        yield BackOffice(config.profile, accounts, registry, stores.directory, stores.log, clock)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """What an office keeps; `broken` as in Running."""
+
+    log: Log
+    reads: ReadPositions
+    directory: Directory
+    broken: asyncio.Future[str]
+
+
+@asynccontextmanager
+async def _stores(config: Config, *, is_node: bool = True, create: bool = True) -> AsyncIterator[_Stores]:
+    """Open PostgreSQL where there is one, else the data directory, which a node holds for itself."""
+    broken: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    clock = SystemClock()
+    if config.postgres.is_used:
+        shared = await asyncio.to_thread(open_postgres, postgres_settings(config), create=create)
+        if is_node:
+            for remark in shared.remarks:
+                _journal.warning(remark)
+        try:
+            # Nothing breaks this for good: the server itself ends when a write to its disk fails, and comes back.
+            yield _Stores(PostgresLog(shared), PostgresReadPositions(shared), SqlDirectory(shared, clock), broken)
+        finally:
+            await shared.close()
+        return
+    data = DataDirectory(config.data_directory)
+    if not create and not data.database.is_file():
+        raise CannotStart(f"there is no office in {data.path}; name its folder by --data or in the configuration")
+    with data.lock() if is_node else nullcontext():
+        database = open_office(data)
+        database.call_on_fatal(broken.set_result)
+        try:
+            yield _Stores(SqlLog(database), SqlReadPositions(database), SqlDirectory(database, clock), broken)
+        finally:
+            await database.close()
+
+
+def postgres_settings(config: Config) -> PostgresSettings:
+    """Give what the configuration says of PostgreSQL; it must say something."""
+    postgres = config.postgres
+    return PostgresSettings(
+        postgres.url,
+        config.office.id,
+        password=postgres.password.value,
+        readers=postgres.readers,
+        connect_timeout_s=postgres.connect_timeout_s,
+        statement_timeout_s=postgres.statement_timeout_s,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +208,10 @@ class _Ties:
 async def _ties(config: Config, rng: random.Random) -> AsyncIterator[_Ties]:
     """Give the ties of one node: over Redis where there is one, else in memory. Raises RedisRefusedError."""
     if not config.redis.is_used:
-        yield _Ties(MemoryBus().node(), MemoryPresence(SystemClock(), epoch=secrets.token_hex(8)))
+        clock, note = SystemClock(), DataDirectory(config.data_directory).presence_note
+        presence_here = MemoryPresence(clock, epoch=secrets.token_hex(8), inherited=take_note(note, clock.wall_ms()))
+        yield _Ties(MemoryBus().node(), presence_here)
+        leave_note(note, presence_here.devices(), clock.wall_ms())
         return
     site = RedisSite(redis_settings(config.office.id, config.redis))
     # Not the node's name: two processes may have the same by mistake, and each must tell its own hints from others'.
@@ -201,7 +254,7 @@ def _redis_address(text: str) -> Address:
 
 def _office(
     config: Config,
-    database: Database,
+    stores: _Stores,
     passwords: Argon2Passwords,
     metrics: Metrics,
     rng: random.Random,
@@ -210,12 +263,11 @@ def _office(
     clock = SystemClock()
     profile = config.profile
     node = config.server.node or socket.gethostname()
-    directory = SqlDirectory(database, clock)
-    registry = Registry(directory, clock)
+    registry = Registry(stores.directory, clock)
     world = World(
-        log=SqlLog(database),
-        reads=SqlReadPositions(database),
-        directory=directory,
+        log=stores.log,
+        reads=stores.reads,
+        directory=stores.directory,
         bus=ties.bus,
         clock=clock,
         observer=metrics,
@@ -223,7 +275,7 @@ def _office(
     )
     desks = Desks(
         registry=registry,
-        accounts=Accounts(directory, registry, passwords, profile, clock, secrets.token_bytes),
+        accounts=Accounts(stores.directory, registry, passwords, profile, clock, secrets.token_bytes),
         presence=PresenceFeed(ties.presence, clock, profile, node=node, rng=rng),
         session_table=SessionTable(node),
     )
@@ -317,12 +369,6 @@ def _taken(take: Callable[[], socket.socket], host: str, port: int, section: str
         ) from error
     with listener:
         yield listener
-
-
-def _watch(database: Database) -> asyncio.Future[str]:
-    broken: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    database.call_on_fatal(broken.set_result)
-    return broken
 
 
 @contextmanager

@@ -234,6 +234,6 @@ class TestEpochs:
     def test_an_office_that_is_not_there_is_not_made(
         self, postgres_server: PostgresServer, settings: PostgresSettings
     ) -> None:
-        with pytest.raises(SchemaError, match="has no office"):
+        with pytest.raises(SchemaError, match="there is no office"):
             begin_epoch(settings, NOON)
         assert postgres_server.execute(f"SELECT to_regnamespace('{settings.namespace}')") == [(None,)]

@@ -12,12 +12,11 @@ or a warning instead of an error (a wait for the standby that was broken off): u
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
 import psycopg
-import structlog
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -29,8 +28,6 @@ from liaison.adapters.sql_writer import StorageUnavailableError, StorageUnknownE
 from liaison.core.identifiers import Millis
 
 T = TypeVar("T")
-
-_journal = structlog.get_logger(__name__)
 
 # array_to_tsvector refuses empty words since 14, and 13 is out of its makers' care.
 _MIN_VERSION: Final = 140_000
@@ -49,8 +46,10 @@ _OFFICE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 class PostgresDatabase:
     """An office's database: transactions for the directory here, and lines for the log beside it."""
 
-    def __init__(self, settings: PostgresSettings) -> None:
+    def __init__(self, settings: PostgresSettings, remarks: Sequence[str]) -> None:
         """Use `open_postgres`."""
+        # What an operator should know and what a server's journal is for; nothing that stands in the way.
+        self.remarks: Final = tuple(remarks)
         self.appends: Final = Lines(settings, 1, "postgres-append")
         self.moves: Final = Lines(settings, 1, "postgres-move")
         self.reads: Final = Lines(settings, settings.readers, "postgres-read")
@@ -143,24 +142,26 @@ def _commit(line: Line, _result: object) -> None:
 # ------------------------------------------------------------------------------------------------------------- opening
 
 
-def open_postgres(settings: PostgresSettings, *, steps: Path = STEPS) -> PostgresDatabase:
-    """Open the office's namespace, made or brought to our schema where needed; blocking. Close it with `close`.
+def open_postgres(settings: PostgresSettings, *, create: bool = True, steps: Path = STEPS) -> PostgresDatabase:
+    """Open the office's namespace, brought to our schema where needed; blocking. Close it with `close`.
 
-    Any number of nodes may do so at once.
+    Any number of nodes may do so at once. With `create` an office that isn't there yet is begun.
 
     Raises:
-        SchemaError: the namespace is not ours, or of a schema that this version can't work with.
+        SchemaError: the office isn't there, or not ours, or of a schema that this version can't work with.
         StorageUnavailableError: the server can't be reached, lets us not in, is too old or would not keep a promise.
     """
     line = _first_line(settings)
     try:
         _check_server(line.driver, settings)
-        _migrate(line, settings, Migrations(steps))
+        if not create and not _has_tables(line.driver):
+            raise _no_office(settings)
+        remarks = [*_doubts(line.driver), *_migrate(line, settings, Migrations(steps))]
     except (psycopg.Error, DBAPIError) as error:
         raise StorageUnavailableError(f"{settings.place}: {postgres_error(error)}") from error
     finally:
         line.close()
-    return PostgresDatabase(settings)
+    return PostgresDatabase(settings, remarks)
 
 
 def begin_epoch(settings: PostgresSettings, now_ms: Millis) -> int:
@@ -181,7 +182,7 @@ def begin_epoch(settings: PostgresSettings, now_ms: Millis) -> int:
                 "UPDATE office SET epoch = greatest(epoch + 1, %s) RETURNING epoch", (seconds,)
             ).fetchone()
     except psycopg.errors.UndefinedTable as error:
-        raise SchemaError(f"{settings.place} has no office {settings.office!r}") from error
+        raise _no_office(settings) from error
     except psycopg.Error as error:
         raise StorageUnavailableError(f"{settings.place}: {postgres_error(error)}") from error
     finally:
@@ -210,6 +211,10 @@ def _first_line(settings: PostgresSettings) -> Line:
     return line
 
 
+def _no_office(settings: PostgresSettings) -> SchemaError:
+    return SchemaError(f"there is no office {settings.office!r} in {settings.place}; office.id is its name")
+
+
 def _check_server(driver: Driver, settings: PostgresSettings) -> None:
     if driver.info.server_version < _MIN_VERSION:
         raise StorageUnavailableError(
@@ -221,8 +226,13 @@ def _check_server(driver: Driver, settings: PostgresSettings) -> None:
         raise StorageUnavailableError(
             f"{settings.place} has synchronous_commit off and would lose acknowledged messages at a crash; set it to on"
         )
+
+
+def _doubts(driver: Driver) -> Iterator[str]:
     if _setting(driver, "fsync") == "off":
-        _journal.warning("PostgreSQL runs with fsync off: a power cut loses acknowledged messages", at=settings.place)
+        yield "PostgreSQL runs with fsync off: a power cut loses acknowledged messages"
+    if _setting(driver, "synchronous_commit") == "local" and _setting(driver, "synchronous_standby_names"):
+        yield "PostgreSQL has synchronous_commit local: a failover to the standby may lose acknowledged messages"
 
 
 def _setting(driver: Driver, name: str) -> object:
@@ -231,7 +241,7 @@ def _setting(driver: Driver, name: str) -> object:
     return row[0]
 
 
-def _migrate(line: Line, settings: PostgresSettings, migrations: Migrations) -> None:
+def _migrate(line: Line, settings: PostgresSettings, migrations: Migrations) -> list[str]:
     driver = line.driver
     # Nodes that start at once come one after the other here.
     with driver.transaction():
@@ -244,12 +254,15 @@ def _migrate(line: Line, settings: PostgresSettings, migrations: Migrations) -> 
     current = migrations.revision_of(connection)
     if current is None and _has_tables(driver):
         raise SchemaError(f"the namespace {settings.namespace} in {settings.place} holds tables of something else")
+    remarks = []
     if current is not None and current not in migrations.known:
         _check_newer(current, migrations.head, settings)
+        remarks.append(f"the schema is {current}, one step ahead of this version of liaison")
     elif current != migrations.head:
         migrations.upgrade(connection)
-        _journal.info("schema upgraded", before=current, now=migrations.head, namespace=settings.namespace)
+        remarks.append(f"upgraded the schema from {current or 'nothing'} to {migrations.head}")
     driver.execute("COMMIT")
+    return remarks
 
 
 def _make_namespace(driver: Driver, namespace: str) -> None:
@@ -267,7 +280,6 @@ def _has_tables(driver: Driver) -> bool:
 def _check_newer(current: str, head: str, settings: PostgresSettings) -> None:
     """Let a node of one step before in: that step only added. Revisions are numbers with leading zeros."""
     if current.isdecimal() and head.isdecimal() and int(current) == int(head) + 1:
-        _journal.warning("the schema is one step newer than this version of liaison", schema=current, known=head)
         return
     raise SchemaError(
         f"{settings.place} has schema {current} in {settings.namespace}, this version of liaison knows those up to"

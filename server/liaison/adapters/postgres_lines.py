@@ -47,6 +47,7 @@ class PostgresSettings:
 
     url: str = field(repr=False)
     office: str
+    password: str = field(default="", repr=False)
     readers: int = 4
     connect_timeout_s: int = 5
     statement_timeout_s: float = 10.0
@@ -91,6 +92,8 @@ def connect(settings: PostgresSettings) -> Driver:
         "tcp_user_timeout": 10_000,
     }
     options = f"{given.pop('options', '') or ''} " + " ".join(f"-c {name}={value}" for name, value in session.items())
+    if settings.password:
+        given["password"] = settings.password
     parameters = {**ours, **given, "options": options.strip()}
     driver = psycopg.connect(autocommit=True, prepare_threshold=0, **parameters)  # type: ignore[arg-type]
     # A node runs few statements and all of them all the time.

@@ -24,6 +24,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "verify": ("liaison.cli.record:verify", "Check an exported record, offline."),
     "backup": ("liaison.cli.storage:backup", "Copy the database to one file, also beside a running server."),
     "restore": ("liaison.cli.storage:restore", "Put a backup in the place of the database."),
+    "bump-epoch": ("liaison.cli.storage:bump_epoch", "Begin a new epoch, after PostgreSQL was restored."),
     "audit": ("liaison.cli.audit:audit", "Show who changed what, and check that the list is whole."),
 }
 

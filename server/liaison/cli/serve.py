@@ -64,7 +64,7 @@ def serve(  # noqa: PLR0913 - one for each option
         if as_json:
             line = json.dumps({"address": running.address, "node": running.office.node, "pid": os.getpid()})
         else:
-            line = f"Serving {config.office.title_en} on {running.address} from {config.data_directory}"
+            line = f"Serving {config.office.title_en} on {running.address} from {config.storage}"
         click.echo(line)
         tell_supervisor(os.environ, "READY=1")
 
