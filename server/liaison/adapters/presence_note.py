@@ -35,6 +35,9 @@ def leave_note(file: Path, devices: Iterable[Device], now_ms: Millis) -> None:
         with open(partial, "wb", opener=_for_owner) as written:
             written.write(msgspec.json.encode(note))
         partial.rename(file)
+    except FileNotFoundError:
+        # The data is elsewhere, and the folder was never made.
+        return
     except OSError as error:
         _journal.warning("presence is not kept for the next start", reason=str(error))
 
