@@ -113,7 +113,11 @@ def test_a_socket_that_does_not_listen_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.system
 def test_one_socket_is_not_handed_to_several_workers(tmp_path: Path) -> None:
-    several = {"LIAISON_SERVER__WORKERS": "2", "LIAISON_REDIS__URL": "redis://127.0.0.1:1"}
+    several = {
+        "LIAISON_SERVER__WORKERS": "2",
+        "LIAISON_REDIS__URL": "redis://127.0.0.1:1",
+        "LIAISON_POSTGRES__URL": "postgresql://liaison@127.0.0.1:1/liaison",
+    }
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
         _serving(listener, tmp_path / "data", several) as process,

@@ -196,9 +196,12 @@ class TestLife:
         scene.until(lambda: sum(line.endswith("is orphaned") for line in scene.journal) == 3)
 
 
+SHARED = {"LIAISON_REDIS__URL": "redis://127.0.0.1", "LIAISON_POSTGRES__URL": "postgresql://liaison@127.0.0.1/liaison"}
+
+
 def _config(**settings: str) -> Config:
     environment = {f"LIAISON_{name}": value for name, value in settings.items()}
-    return load_config(None, {"LIAISON_REDIS__URL": "redis://127.0.0.1", **environment})
+    return load_config(None, {**SHARED, **environment})
 
 
 class TestEnvironments:
@@ -215,7 +218,7 @@ class TestEnvironments:
 
 
 class TestRefusals:
-    def test_an_office_without_redis_has_one_worker_and_is_told_what_more_would_need(self, tmp_path: Path) -> None:
+    def test_an_office_of_its_own_data_directory_has_one_worker_and_is_told_what_more_would_need(self, tmp_path: Path) -> None:
         finished = subprocess.run(
             [sys.executable, "-m", "liaison", "serve", "--workers", "2", "--data", str(tmp_path / "data")],
             env={**os.environ, "PYTHONPATH": str(ROOT / "server")},
@@ -224,7 +227,8 @@ class TestRefusals:
             check=False,
         )
         assert finished.returncode == Exit.CONFIG
-        assert finished.stderr.startswith("liaison: --workers: several workers find each other through Redis")
+        problem = "several workers share a Redis and a PostgreSQL: set redis.url and postgres.url, or use one worker"
+        assert finished.stderr == f"liaison: --workers: {problem}\n"
         assert not (tmp_path / "data").exists()
 
     def test_metrics_ports_beyond_the_last_are_refused(self) -> None:
