@@ -79,17 +79,15 @@ OF_EVERYTHING: Final[Mapping[type[frames.Command], Command]] = {
 }
 
 # Commands that answer with nothing about channels at all; what they give is asserted by their types.
-OF_NO_CHANNEL: Final[frozenset[type[frames.Command]]] = frozenset(
-    {
-        frames.SetAvailability,
-        frames.WatchSessions,
-        frames.WatchStatistics,
-        frames.PresenceLog,
-        frames.Disconnect,
-        frames.Revoke,
-        frames.Ping,
-    }
-)
+OF_NO_CHANNEL: Final[frozenset[type[frames.Command]]] = frozenset({frames.SetAvailability, frames.Ping})
+# Commands of those who run the office, who see no channel: everybody else is told that they may not.
+OF_OPS: Final[Mapping[type[frames.Command], Command]] = {
+    frames.WatchSessions: {"type": "watch_sessions"},
+    frames.WatchStatistics: {"type": "watch_statistics"},
+    frames.PresenceLog: {"type": "presence_log"},
+    frames.Disconnect: {"type": "disconnect", "session": "abcdefghjkmn"},
+    frames.Revoke: {"type": "revoke", "user": "south-1", "reason": "to see who may"},
+}
 # These have tests of their own below.
 TESTED_APART: Final[frozenset[type[frames.Command]]] = frozenset({frames.Connect, frames.OpenDirect})
 
@@ -125,7 +123,7 @@ ENDPOINTS_OF_NO_CHANNEL: Final = frozenset(
 
 
 def test_every_command_has_its_place_in_the_matrix() -> None:
-    placed = {*ABOUT_A_CHANNEL, *OF_EVERYTHING, *OF_NO_CHANNEL, *TESTED_APART}
+    placed = {*ABOUT_A_CHANNEL, *OF_EVERYTHING, *OF_NO_CHANNEL, *OF_OPS, *TESTED_APART}
     assert placed == set(get_args(AnyCommand))
 
 
@@ -147,7 +145,9 @@ async def test_every_endpoint_has_its_place_in_the_matrix(tmp_path: Path) -> Non
             for route in premises.server._app.router.routes()
             if route.resource is not None and route.resource.canonical.startswith(f"{PREFIX}/")
         }
-    assert placed == {(method, path) for method, path in served if method != "HEAD"}
+    # A register's endpoints are its commands, by the same handlers: those have their place among the commands.
+    registers = {("POST", f"/registers/{command.__struct_config__.tag}") for command in get_args(AnyCommand)}
+    assert placed == {(method, path) for method, path in served if method != "HEAD"} - registers
 
 
 def test_every_push_has_its_place_and_those_of_no_channel_can_name_none() -> None:
@@ -213,6 +213,15 @@ async def test_a_strangers_channel_is_answered_like_one_that_does_not_exist_whoe
                     assert len(granted) == 1, (user, private, granted)
                     transcripts.setdefault(side, []).extend(f"{user} {answer}" for answer, _ in real)
     assert sorted(transcripts["south"]) == sorted(map(_swapped, transcripts["north"]))
+
+
+async def test_what_only_ops_may_ask_is_forbidden_to_everybody_else(tmp_path: Path) -> None:
+    async with open_premises(tmp_path) as premises:
+        for user in premises.secrets.keys() - {"ops"}:
+            async with premises.client(user) as client:
+                for command in OF_OPS.values():
+                    answer = json.loads(await client.ask_raw(command))
+                    assert (answer["type"], answer["name"]) == ("error", "forbidden"), (user, command)
 
 
 async def test_those_inside_are_granted_what_strangers_are_refused(tmp_path: Path) -> None:
