@@ -150,8 +150,13 @@ def _round_line(work: Work, name: str, figures: Figures) -> str:
 
 
 def _median(rows: list[Figures], key: str) -> float:
-    good = [row[key] for row in rows if not row["void"]]
-    return statistics.median(good) if good else float("nan")
+    """Give the median of the rounds that count; of all, where none does, and then `_is_void` says so."""
+    good = [row for row in rows if not row["void"]] or rows
+    return statistics.median(row[key] for row in good)
+
+
+def _is_void(rows: list[Figures]) -> bool:
+    return all(row["void"] for row in rows)
 
 
 def _print_table(works: tuple[Work, ...], measured: dict[str, dict[str, list[Figures]]]) -> None:
@@ -164,12 +169,13 @@ def _print_table(works: tuple[Work, ...], measured: dict[str, dict[str, list[Fig
             print(
                 f"  {name:17}{cost:16.3f}{_median(rows, 'deliveries_per_s'):14,.0f}"
                 f"{_median(rows, 'seen_p50_ms'):10.1f}{_median(rows, 'seen_p99_ms'):9.1f}{ours / cost:8.2f}"
+                f"{'  void: the generator was busy' if _is_void(rows) else ''}"
             )
 
 
 def _summary(measured: dict[str, dict[str, list[Figures]]]) -> Figures:
     """The figures by the names that scripts look for; ratios are ours over theirs."""
-    summary: Figures = {}
+    summary: Figures = {"void": [f"{w} {n}" for w, by in measured.items() for n, rows in by.items() if _is_void(rows)]}
     for work, by_server in measured.items():
         ours = _median(by_server["liaison"], "us_per_delivery")
         summary[f"{work}_us_per_delivery"] = round(ours, 4)
