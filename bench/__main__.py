@@ -152,7 +152,7 @@ def _round_line(work: Work, name: str, figures: Figures) -> str:
 def _median(rows: list[Figures], key: str) -> float:
     """Give the median of the rounds that count; of all, where none does, and then `_is_void` says so."""
     good = [row for row in rows if not row["void"]] or rows
-    return statistics.median(row[key] for row in good)
+    return float(statistics.median(row[key] for row in good))
 
 
 def _is_void(rows: list[Figures]) -> bool:
