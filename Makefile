@@ -87,6 +87,7 @@ lock: .venv/.dev
 	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links"; \
 	set -ex; \
 	$$compile pyproject.toml --extra server --group build --output-file $(LOCKS)/server.txt; \
+	$$compile pyproject.toml --extra server --constraint $(LOCKS)/server.txt --output-file $(LOCKS)/runtime.txt; \
 	$$compile pyproject.toml --extra server --group dev --constraint $(LOCKS)/server.txt --output-file $(LOCKS)/dev.txt; \
 	$$compile --group node --output-file $(LOCKS)/node.txt
 

@@ -31,7 +31,12 @@ def group(name: str) -> list[str]:
 def asked_for() -> dict[str, list[str]]:
     project = PYPROJECT["project"]
     server = project["dependencies"] + project["optional-dependencies"]["server"]
-    return {"server.txt": server + group("build"), "dev.txt": server + group("dev"), "node.txt": group("node")}
+    return {
+        "runtime.txt": server,
+        "server.txt": server + group("build"),
+        "dev.txt": server + group("dev"),
+        "node.txt": group("node"),
+    }
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
@@ -57,6 +62,12 @@ def test_no_lock_is_forgotten() -> None:
 def test_tests_run_on_the_versions_that_the_server_runs_on() -> None:
     server, dev = (pins(ROOT / "deploy/requirements" / name) for name in ("server.txt", "dev.txt"))
     assert server.items() <= dev.items()
+
+
+def test_an_installation_is_what_a_checkout_has_without_its_build_tools() -> None:
+    runtime, server = (pins(ROOT / "deploy/requirements" / name) for name in ("runtime.txt", "server.txt"))
+    assert runtime.items() < server.items()
+    assert "hatchling" not in runtime
 
 
 def npm_packages() -> dict[str, dict[str, Any]]:
