@@ -144,6 +144,21 @@ class TestTransactions:
             await database.read(lambda connection: connection.execute(text("SELECT epoch FROM office")).scalar()) == 1
         )
 
+    async def test_a_connection_that_was_lost_while_idle_is_made_anew_and_nobody_notices(
+        self, postgres_server: PostgresServer, database: PostgresDatabase, settings: PostgresSettings
+    ) -> None:
+        raise_epoch = text("UPDATE office SET epoch = epoch + 1 RETURNING epoch")
+        epoch = text("SELECT epoch FROM office")
+        kill = """
+            SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
+            WHERE application_name = 'liaison' AND pid <> pg_backend_pid()
+        """
+        for expected in (2, 3):
+            assert await database.write(lambda connection: connection.execute(raise_epoch).scalar()) == expected
+            postgres_server.execute(kill)
+            assert await database.read(lambda connection: connection.execute(epoch).scalar()) == expected
+            postgres_server.execute(kill)
+
     async def test_a_statement_that_takes_too_long_is_refused(self, settings: PostgresSettings) -> None:
         database = open_postgres(replace(settings, statement_timeout_s=0.05))
         with pytest.raises(StorageUnavailableError, match="statement timeout"):

@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from liaison.adapters.memory_presence import MemoryPresence
 from liaison.adapters.sql_directory import SqlDirectory
-from liaison.adapters.sql_log import SqlReadPositions
 from liaison.core.entries import Draft, Entry, HeldDraft, Page
 from liaison.core.identifiers import ChannelId, DelegationId, Millis
 from liaison.core.position import Position
@@ -22,7 +21,7 @@ from liaison.office.session_table import SessionTable
 from liaison.office.settings import OfficeSettings
 from liaison.ports.bus import BusListener, DirectoryHint, Hint
 from liaison.ports.clock import Clock
-from liaison.ports.log import Appended, Log, LogFullError, LogUnavailableError, UnknownOutcomeError
+from liaison.ports.log import Appended, Log, LogFullError, LogUnavailableError, ReadPositions, UnknownOutcomeError
 from tests.simulation.silence import NobodysPasswords, SilentObserver
 
 T = TypeVar("T")
@@ -82,7 +81,11 @@ class StormyLog:
                 raise LogFullError("the disk is full") if full else LogUnavailableError("the database is away")
             if self._rng.random() < self._weather.p_append_fails / 3:
                 raise UnknownOutcomeError
-            appended = await self._log.append(channel, drafts, now_ms, expect_head=expect_head)
+            try:
+                appended = await self._log.append(channel, drafts, now_ms, expect_head=expect_head)
+            except LogUnavailableError:
+                self._weather.on_refused(channel, drafts)
+                raise
             await self._travel()
             if self._rng.random() < self._weather.p_append_fails / 3:
                 raise UnknownOutcomeError
@@ -221,7 +224,7 @@ class Storage:
     """What all nodes share."""
 
     log: Log
-    reads: SqlReadPositions
+    reads: ReadPositions
     directory: SqlDirectory
     presence: MemoryPresence
 

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
@@ -17,8 +18,9 @@ from liaison.core.entries import Draft
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.core.rights import Account, Channel, Credential, CredentialKind, Role, digest_of
 from liaison.office.sessions import Peer, Session
+from liaison.ports.clock import Clock
 from liaison.ports.directory import Secrets
-from liaison.ports.log import Log
+from liaison.ports.log import Log, ReadPositions
 from liaison.protocol.codec import WireFormat
 from liaison.protocol.errors import LiaisonError
 from tests import virtual_time
@@ -67,18 +69,48 @@ class Outcome:
     hit_in_flight: int = 0
 
 
+class Surroundings(Protocol):
+    """What a run takes from the world around it: virtual_time.World, or the real one."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def random(self) -> random.Random: ...
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What all nodes read and write."""
+
+    log: Log
+    reads: ReadPositions
+    directory: SqlDirectory
+
+
 def simulate(seed: int, plan: Plan | None = None) -> Outcome:
     """Run one seed under virtual time."""
 
     async def scenario(world: virtual_time.World) -> Outcome:
-        return await _Run(world, plan or Plan()).run()
+        database = memory_database(world.run_blocking)
+        stores = Stores(SqlLog(database), SqlReadPositions(database), SqlDirectory(database, world.clock))
+        outcome = await run_in(world, plan or Plan(), lambda: stores)
+        await database.close()
+        return outcome
 
     return virtual_time.run(seed, scenario, limit_s=600)
 
 
+async def run_in(world: Surroundings, plan: Plan, open_stores: Callable[[], Stores]) -> Outcome:
+    """Run once on a database with no office in it yet; each node gets its own way there."""
+    return await _Run(world, plan, open_stores).run()
+
+
 class _Run:
-    def __init__(self, world: virtual_time.World, plan: Plan) -> None:
+    def __init__(self, world: Surroundings, plan: Plan, open_stores: Callable[[], Stores]) -> None:
         self._world, self._plan, self._rng = world, plan, world.random
+        self._open_stores = open_stores
+        self._presence = MemoryPresence(world.clock, epoch="simulated")
         self._loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._weather = Weather(on_refused=self._note_refused)
         self._bus = LossyBus(self._weather, self._rng)
@@ -93,31 +125,22 @@ class _Run:
     async def run(self) -> Outcome:
         # The journal tells what the history tells, and costs more than the run.
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-        database = memory_database(self._world.run_blocking)
-        directory = SqlDirectory(database, self._world.clock)
-        log = SqlLog(database)
-        storage = Storage(
-            log=self._plan.wrap_log(log),
-            reads=SqlReadPositions(database),
-            directory=directory,
-            presence=MemoryPresence(self._world.clock, epoch="simulated"),
-        )
-        await self._found_office(directory)
+        stores = self._open_stores()
+        await self._found_office(stores.directory)
         for _ in range(self._plan.nodes):
-            await self._new_node(storage)
+            await self._new_node()
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(client.run(self._dial)) for client in self._clients]
             writing = [tasks.create_task(self._write(client)) for client in self._clients]
-            await self._storm(storage)
+            await self._storm()
             for task in writing:
                 task.cancel()
-            await self._heal(storage)
-            final = await self._final_state(storage.log)
+            await self._heal()
+            final = await self._final_state(stores.log)
             for task in running:
                 task.cancel()
         for node in self._nodes:
             await node.stop()
-        await database.close()
         broken = violations(self._history.events, final)
         broken += [complaint for client in self._clients for complaint in client.complaints]
         acknowledged = sum(event["kind"] == "ack" for event in self._history.events)
@@ -146,8 +169,10 @@ class _Run:
             mine = [str(channel) for channel in rights.channels_of(user)]
             self._clients.append(Client(user, secret, mine, random.Random(seed), self._history))
 
-    async def _new_node(self, storage: Storage) -> Node:
+    async def _new_node(self) -> Node:
         self._born += 1
+        stores = self._open_stores()
+        storage = Storage(self._plan.wrap_log(stores.log), stores.reads, stores.directory, self._presence)
         clock, seed = self._world.clock, self._rng.randrange(2**32)
         node = Node(f"node-{self._born}", storage, self._bus, self._weather, clock, seed)
         await node.start()
@@ -174,7 +199,7 @@ class _Run:
 
     # --- the nemesis ----------------------------------------------------------------------------------------------
 
-    async def _storm(self, storage: Storage) -> None:
+    async def _storm(self) -> None:
         until = self._loop.time() + self._plan.storm_s
         while self._loop.time() < until:
             await asyncio.sleep(self._rng.expovariate(1 / self._plan.fault_every_s))
@@ -182,14 +207,14 @@ class _Run:
             self._faults[fault] += 1
             self._hit += self._weather.in_flight > 0
             self._history.note(self._loop.time(), "fault", client="", fault=fault)
-            await self._inflict(fault, storage)
+            await self._inflict(fault)
 
-    async def _inflict(self, fault: str, storage: Storage) -> None:
+    async def _inflict(self, fault: str) -> None:
         rng, weather = self._rng, self._weather
         links = [link for node in self._nodes for link in self._links[node] if link.is_open]
         match fault:
             case "node crash":
-                await self._crash(rng.choice(self._nodes), storage)
+                await self._crash(rng.choice(self._nodes))
             case "link reset" if links:
                 rng.choice(links).break_off(None, "broken")
             case "half-open link" if links:
@@ -215,16 +240,16 @@ class _Run:
             case _:
                 pass
 
-    async def _crash(self, node: Node, storage: Storage) -> None:
+    async def _crash(self, node: Node) -> None:
         node.is_up = False
         for link in self._links.pop(node):
             link.vanish()
         self._nodes.remove(node)
         await node.stop()
         await asyncio.sleep(self._rng.uniform(0.1, 2))
-        await self._new_node(storage)
+        await self._new_node()
 
-    async def _heal(self, storage: Storage) -> None:
+    async def _heal(self) -> None:
         weather = self._weather
         if weather.bus_is_down:
             self._bus.come_back()

@@ -170,7 +170,9 @@ class Line:
     def close(self) -> None:
         """Close; the next use opens another. Idempotent."""
         if self._sql is not None:
-            self._sql.close()
+            # It would end a transaction of its own making first, which fails on a connection that was lost.
+            with suppress(DBAPIError):
+                self._sql.close()
         if self._driver is not None:
             with suppress(psycopg.Error):
                 self._driver.close()

@@ -1,0 +1,83 @@
+"""The office's nodes over one real PostgreSQL, on the real clock; hints are lost and connections cut."""
+
+import asyncio
+import random
+from contextlib import suppress
+from dataclasses import dataclass
+
+import pytest
+import structlog
+
+from liaison.adapters.postgres_engine import PostgresDatabase, open_postgres
+from liaison.adapters.postgres_lines import PostgresSettings
+from liaison.adapters.postgres_log import PostgresLog, PostgresReadPositions
+from liaison.adapters.sql_directory import SqlDirectory
+from liaison.adapters.system_clock import SystemClock
+from tests.postgres_server import PostgresServer
+from tests.simulation.scenario import Outcome, Plan, Stores, run_in
+from tests.tcp_proxy import TcpProxy
+
+
+@dataclass(frozen=True)
+class RealWorld:
+    """scenario.Surroundings as they are; the seed gives the order of the faults and not their moments."""
+
+    clock: SystemClock
+    random: random.Random
+
+
+async def cut_connections(proxy: TcpProxy, rng: random.Random) -> None:
+    """Be in the way of the database until cancelled, once the office is founded and its nodes are up."""
+    await asyncio.sleep(2)
+    while True:
+        await asyncio.sleep(rng.uniform(0.2, 0.6))
+        match rng.randrange(3):
+            case 0:
+                proxy.reset()
+            case 1:
+                proxy.lose_commit_replies()
+            case _:
+                proxy.stall()
+                await asyncio.sleep(rng.uniform(0, 0.3))
+                proxy.flow()
+
+
+async def converge(server: PostgresServer, seed: int) -> Outcome:
+    world = RealWorld(SystemClock(), random.Random(seed))
+    databases: list[PostgresDatabase] = []
+    with TcpProxy(server.port, is_postgres=True) as proxy:
+        settings = PostgresSettings(server.url(port=proxy.port), server.new_office(), readers=2)
+
+        def open_stores() -> Stores:
+            database = open_postgres(settings)
+            databases.append(database)
+            directory = SqlDirectory(database, world.clock)
+            return Stores(PostgresLog(database), PostgresReadPositions(database), directory)
+
+        plan = Plan(storm_s=10.0, heal_s=15.0, fault_every_s=0.5, messages_per_s=4.0)
+        run = asyncio.create_task(run_in(world, plan, open_stores))
+        cutting = asyncio.create_task(cut_connections(proxy, random.Random(seed)))
+        await asyncio.wait([run], timeout=plan.storm_s)
+        cutting.cancel()
+        with suppress(asyncio.CancelledError):
+            await cutting
+        proxy.lose_commit_replies(0)
+        proxy.flow()
+        outcome = await run
+        for database in databases:
+            await database.close()
+    return outcome
+
+
+# The real clock: a storm of ten seconds, and fifteen until the last presence must be true again.
+@pytest.mark.slow
+@pytest.mark.system
+async def test_two_nodes_over_one_postgres_converge_and_break_no_promise(postgres_server: PostgresServer) -> None:
+    before = structlog.get_config()
+    try:
+        outcome = await converge(postgres_server, seed=1)
+    finally:
+        structlog.configure(**before)
+    assert outcome.violations == []
+    assert outcome.acknowledged > 50
+    assert outcome.faults.total() >= 10
