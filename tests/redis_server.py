@@ -17,7 +17,9 @@ from typing import Any, Final
 
 import pytest
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, RedisError
+from redis.retry import Retry
 
 from liaison.adapters.redis_site import Address, Form, RedisSettings
 
@@ -74,8 +76,12 @@ class RedisServer:
 
     def ask(self, *command: str) -> Any:
         """Run a command on a connection of its own."""
-        with Redis(port=self.port, socket_timeout=5, protocol=2) as client:
+        with self.client() as client:
             return client.execute_command(*command)
+
+    def client(self) -> Redis:
+        """Give a client for tests, which tries once."""
+        return Redis(host="127.0.0.1", port=self.port, socket_timeout=5, protocol=2, retry=Retry(NoBackoff(), 0))
 
     def settings(self, office: str = "office", **more: Any) -> RedisSettings:
         """Give what leads a node here."""
@@ -95,12 +101,11 @@ class RedisServer:
         deadline_s = time.monotonic() + _START_TIMEOUT_S
         while True:
             try:
-                with Redis(port=self.port, socket_timeout=1, protocol=2) as client:
-                    client.execute_command("PING")
+                self.ask("PING")
+                return
+            except AuthenticationError:
                 return
             except RedisError as error:
-                if "NOAUTH" in str(error) or "without any password" in str(error):
-                    return
                 if time.monotonic() > deadline_s:
                     self.stop()
                     out = (self._folder / f"redis-{self.port}.out").read_text()
@@ -255,7 +260,7 @@ def _nodes(server: RedisServer) -> str:
 
 
 def _is_level(replica: RedisServer) -> bool:
-    with Redis(port=replica.port, socket_timeout=5, protocol=2) as client:
+    with replica.client() as client:
         return bool(client.info("replication").get("master_link_status") == "up")
 
 

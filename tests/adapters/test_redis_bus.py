@@ -13,7 +13,7 @@ from liaison.adapters.redis_bus import _MAX_QUEUED_HINTS, RedisBus
 from liaison.adapters.redis_hints import encode_hint
 from liaison.adapters.redis_site import RedisSite
 from liaison.adapters.redis_subscriber import Liveness
-from liaison.core.identifiers import ChannelId
+from liaison.core.identifiers import ChannelId, UserId
 from liaison.ports.bus import DirectoryHint, ReadHint
 from tests.adapters.bus_listener import GENERAL, KIM, SOUTH, batch, once, typing
 from tests.adapters.redis_nodes import REAL, Pair, a_pair, bus_at
@@ -179,7 +179,7 @@ async def test_subscribing_returns_while_redis_is_away_and_is_confirmed_later(se
     server.kill()
     await once(lambda: not pair.there.is_up, timeout_s=2)
     other = ChannelId("joint/weather")
-    async with asyncio.timeout(0.5):
+    async with asyncio.timeout(0.05):
         await pair.there.subscribe(other)
     doubts = pair.listener.doubts
     server.start()
@@ -215,6 +215,22 @@ async def test_waiting_hints_are_bounded_in_bytes(server: RedisServer) -> None:
         assert bus._queued_bytes <= 16 * 1024 * 1024
         assert bus._queued_bytes == sum(len(payload) for _, payload in bus._queue)
         server.resume()
+
+
+async def test_channel_that_is_left_and_followed_again_at_once_is_heard() -> None:
+    async with AsyncExitStack() as stack:
+        pair = await a_pair(stack, shared_redis().settings())
+        for user in ("lee", "nam", "pak"):
+            pair.there.unsubscribe(GENERAL)
+            async with asyncio.timeout(0.5):
+                await pair.there.subscribe(GENERAL)
+            pair.here.publish(typing(user=UserId(user)))
+            await pair.listener.heard(typing(user=UserId(user)))
+            # Now with a turn of the loop in between, which is enough for Redis to be told.
+            pair.there.unsubscribe(GENERAL)
+            await asyncio.sleep(0)
+            async with asyncio.timeout(0.5):
+                await pair.there.subscribe(GENERAL)
 
 
 async def test_node_ends_at_once_whenever_it_is_told_to() -> None:

@@ -263,6 +263,8 @@ class RedisSite:
             # Version 2 of Redis' protocol: it is what every fork speaks, and its replies to a PING among
             # subscriptions are plain.
             "protocol": 2,
+            # It would introduce itself by a command that needs a right of its own, and that 7.0 doesn't know.
+            "driver_info": None,
             "client_name": f"liaison-{settings.office}",
         }
         if settings.tls is not None:

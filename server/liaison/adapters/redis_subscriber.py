@@ -104,8 +104,10 @@ class RedisSubscriber:
         """Follow a channel from its confirmation on; idempotent. `settled` waits for that."""
         if channel not in self.following:
             line = self._line_of(channel)
-            self.following[channel] = _Following(line)
-            line.want(channel)
+            following = self.following[channel] = _Following(line)
+            following.is_confirmed = line.want(channel)
+            if following.is_confirmed or line.is_lost:
+                following.settled.set()
 
     async def settled(self, channel: str) -> bool:
         """Wait until a followed channel is confirmed (True), or can't be for now: then a doubt tells when it is."""
@@ -208,8 +210,8 @@ class _Line:
         self._is_stopped = False
         self._is_connected = False
         self._is_deaf = False
-        # Once for each loss, not for each attempt.
-        self._is_loss_told = False
+        # Since a connection was lost or couldn't be made, until one stands.
+        self.is_lost = False
         # What Redis was asked for on this connection, and how many of its answers are still due for each channel.
         self._asked: set[str] = set()
         self._due: Counter[str] = Counter()
@@ -227,9 +229,11 @@ class _Line:
         echo_age_s = asyncio.get_running_loop().time() - self._echo_at_s
         return self._is_deaf or echo_age_s > self._owner.liveness.deaf_after_s
 
-    def want(self, channel: str) -> None:
+    def want(self, channel: str) -> bool:
+        """Ask Redis for a channel; True when it was followed until a moment ago, and so still is."""
         self.wanted.add(channel)
         self._changed.set()
+        return self._is_connected and channel in self._asked and channel not in self._due
 
     def drop(self, channel: str) -> None:
         self.wanted.discard(channel)
@@ -253,9 +257,10 @@ class _Line:
             await self._owner.try_to_rehome()
 
     def _lose(self, errors: BaseExceptionGroup[Exception]) -> None:
-        if not self._is_loss_told:
+        # Once for each loss, not for each attempt.
+        if not self.is_lost:
             _journal.warning("Redis subscription lost", server=self.home, reason=str(errors.exceptions[0]))
-            self._is_loss_told = True
+            self.is_lost = True
         was_connected, self._is_connected = self._is_connected, False
         self._asked.clear()
         self._due.clear()
@@ -347,7 +352,7 @@ class _Line:
             raise _DeadError(f"the slot of {channel} has moved")
         if not self._due:
             self._is_connected = True
-            self._is_loss_told = False
+            self.is_lost = False
         if is_subscribed and channel not in self._due:
             self._owner.on_confirmed(channel, is_expected=is_expected)
 
