@@ -21,6 +21,8 @@ ANYWHERE = {
     Action.SEE_PRESENCE: "ohbp",
     Action.SET_AVAILABILITY: "oh",
     Action.WATCH_SESSIONS: "p",
+    Action.DRAFT_DISPATCH: "ohb",
+    Action.HANDLE_DISPATCH: "oh",
 }
 AS_A_MEMBER = {Action.SUBSCRIBE: "ohb", Action.READ: "ohb", Action.MARK_READ: "ohb"}
 AS_A_WRITER = {Action.PUBLISH: "ohb", Action.REACT: "ohb", Action.TYPE: "ohb"}

@@ -27,6 +27,8 @@ class Action(Enum):
     SEE_PRESENCE = auto()
     SET_AVAILABILITY = auto()
     WATCH_SESSIONS = auto()
+    DRAFT_DISPATCH = auto()
+    HANDLE_DISPATCH = auto()
 
 
 class Need(Enum):
@@ -61,6 +63,10 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.SEE_PRESENCE: Rule(_EVERYBODY, Need.NOTHING),
     Action.SET_AVAILABILITY: Rule(_PEOPLE, Need.NOTHING),
     Action.WATCH_SESSIONS: Rule(frozenset({Role.OPS}), Need.NOTHING),
+    # Besides, one must be a writer of the register that is written, which these commands don't name.
+    Action.DRAFT_DISPATCH: Rule(_SPEAKERS, Need.NOTHING),
+    # No bot ever acknowledges, clears or decides anything.
+    Action.HANDLE_DISPATCH: Rule(_PEOPLE, Need.NOTHING),
 }
 
 

@@ -73,6 +73,11 @@ class Register(Generic[S]):
         self._head = 0
         self._state = initial
 
+    @property
+    def epoch(self) -> int:
+        """The epoch of what `current` gave last, 0 before."""
+        return self._epoch
+
     async def current(self) -> S:
         """Give the state at the log's head as it is now. Raises LogUnavailableError."""
         while True:

@@ -59,6 +59,17 @@ class ErrorCode(Enum):
     UNKNOWN_OUTCOME = ErrorRow(502, True, 504, CloseCode.UNKNOWN_OUTCOME)
     DRAINING = ErrorRow(503, True, 503)
     INTERNAL = ErrorRow(504, True, 500)
+    NO_SUCH_DISPATCH = ErrorRow(600, False, 404)
+    DISPATCH_STATE = ErrorRow(601, False, 409)
+    DISPATCH_CLOSED = ErrorRow(602, False, 409)
+    DISPATCH_CHANGED = ErrorRow(603, False, 409)
+    DISPATCH_OTHER_SIDE = ErrorRow(604, False, 403)
+    DISPATCH_OWN_CLEARANCE = ErrorRow(605, False, 403)
+    DISPATCH_NOT_CLEARED = ErrorRow(606, False, 409)
+    DISPATCH_NOT_READ_BACK = ErrorRow(607, False, 409)
+    DISPATCH_ITEMS = ErrorRow(608, False, 400)
+    DISPATCH_ANSWER = ErrorRow(609, False, 409)
+    DISPATCH_TIME = ErrorRow(610, False, 400)
 
     @property
     def wire_name(self) -> str:

@@ -26,6 +26,12 @@ MAX_PAGE_MESSAGES: Final = 200
 MAX_PAGE_BYTES: Final = 512 * 1024
 DEFAULT_PAGE_MESSAGES: Final = 50
 MAX_TAIL_MESSAGES: Final = 100
+# Sixteen hexadecimal digits, or a delegation's id with year and number.
+MAX_DISPATCH_NAME_CHARS: Final = 32
+# A subject, a signatory with office and title, one item: what fits a line of a printed dispatch or two.
+MAX_DISPATCH_LINE_CHARS: Final = 200
+MAX_DISPATCH_NOTE_CHARS: Final = 1000
+MAX_DISPATCH_ITEMS: Final = 32
 # 2**53 - 1: the largest integer that JavaScript holds exactly.
 MAX_SAFE_INTEGER: Final = 9_007_199_254_740_991
 

@@ -1,0 +1,207 @@
+"""Dispatches as one side may see them: its own from the first draft on, the other's from the tender on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import chain
+from zoneinfo import ZoneInfo
+
+from liaison.core.dispatch import Event, Party, State, due_ms, waits_on
+from liaison.core.dispatch_register import Book, Content, Dispatch, Step, no_such_dispatch
+from liaison.core.identifiers import ChannelId, DelegationId, UserId
+from liaison.core.profile import OfficeProfile
+from liaison.core.register_channels import DISPATCHES, own_dispatches
+from liaison.core.rights import Account
+from liaison.protocol import dispatch_frames as frames
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What a side has of dispatches: its own register and the joint one."""
+
+    side: DelegationId
+    own: Book
+    joint: Book
+
+    def number_of(self, name: str) -> str:
+        """Give the number of a dispatch that may be called by its id; what isn't one's own is called by it already."""
+        own = self.own.find(name)
+        return name if own is None else own.number
+
+    def without_own(self) -> "Folder":
+        """Leave out what only the side's own register has."""
+        return replace(self, own=Book(is_joint=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which dispatches are wanted; what is empty, 0, false or None doesn't matter. `year` is that of the beginning."""
+
+    state: str = ""
+    side: str = ""
+    overdue: bool = False
+    year: int = 0
+    before_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """One dispatch in the registers that have it."""
+
+    own: Dispatch | None
+    joint: Dispatch | None
+
+    @property
+    def newest(self) -> Dispatch:
+        """The one that says how it stands."""
+        found = self.joint or self.own
+        assert found is not None
+        return found
+
+    @property
+    def begun_ms(self) -> int:
+        first = self.own or self.joint
+        assert first is not None
+        return first.steps[0].time_ms
+
+
+class View:
+    """What one side sees at one moment."""
+
+    def __init__(
+        self, folder: Folder, profile: OfficeProfile, accounts: Mapping[UserId, Account], zone: ZoneInfo, now_ms: int
+    ) -> None:
+        self._folder = folder
+        self._profile = profile
+        self._accounts = accounts
+        self._zone = zone
+        self._now_ms = now_ms
+
+    def lines(self, wanted: Selection, limit: int) -> tuple[list[frames.DispatchLine], bool]:
+        """Give up to about `limit` that are wanted, newest first, and whether there are more.
+
+        All that began in the last one's millisecond are given, so that one can go on below it.
+        """
+        own = self._folder.own.dispatches.values()
+        mine = [_Pair(each, self._folder.joint.dispatches.get(each.number)) for each in own]
+        numbers = self._folder.own.numbers.keys()
+        theirs = [_Pair(None, each) for number, each in self._folder.joint.dispatches.items() if number not in numbers]
+        found = [line for line in map(self._line, chain(mine, theirs)) if self._is_wanted(line, wanted)]
+        found.sort(key=lambda line: (-line.begun_ms, line.dispatch))
+        end = limit
+        while 0 < end < len(found) and found[end].begun_ms == found[end - 1].begun_ms:
+            end += 1
+        return found[:end], end < len(found)
+
+    def line_of(self, name: str) -> frames.DispatchLine:
+        """Give one by its name. Raises Refused(NO_SUCH_DISPATCH)."""
+        return self._line(self._pair(name))
+
+    def whole(self, command_id: int, name: str) -> frames.DispatchReply:
+        """Give one with its history and, where this side may read it, its text. Raises Refused(NO_SUCH_DISPATCH)."""
+        pair = self._pair(name)
+        history = [
+            self._step(each, channel, dispatch)
+            for dispatch, channel in ((pair.own, own_dispatches(self._folder.side)), (pair.joint, DISPATCHES))
+            if dispatch is not None
+            for each in dispatch.steps
+        ]
+        content = _content(pair)
+        return frames.DispatchReply(
+            id=command_id,
+            dispatch=self._line(pair),
+            history=history,
+            content=None
+            if content is None
+            else frames.DispatchContent(
+                content.body,
+                content.sha256,
+                [frames.DispatchItem(item.kind, item.label, item.value) for item in content.items],
+            ),
+        )
+
+    def _pair(self, name: str) -> _Pair:
+        own = self._folder.own.find(name)
+        joint = self._folder.joint.dispatches.get(name if own is None else own.number)
+        if own is None and joint is None:
+            raise no_such_dispatch()
+        return _Pair(own, joint)
+
+    def _is_wanted(self, line: frames.DispatchLine, wanted: Selection) -> bool:
+        return (
+            wanted.state in ("", line.state)
+            and wanted.side in ("", line.side)
+            and (line.overdue or not wanted.overdue)
+            and wanted.year in (0, datetime.fromtimestamp(line.begun_ms / 1000, self._zone).year)
+            and (wanted.before_ms is None or line.begun_ms < wanted.before_ms)
+        )
+
+    def _line(self, pair: _Pair) -> frames.DispatchLine:
+        dispatch = pair.newest
+        heading = dispatch.heading
+        since_ms, until_ms = _since_ms(dispatch), _until_ms(dispatch)
+        due = due_ms(dispatch.state, dispatch.precedence, since_ms, until_ms)
+        party = waits_on(dispatch.state)
+        side = dispatch.side
+        whose = "" if party is None else side if party is Party.SENDING else self._profile.other(side)
+        return frames.DispatchLine(
+            dispatch=dispatch.number or dispatch.name,
+            side=side,
+            state=dispatch.state.value,
+            revision=dispatch.revision,
+            subject=heading.subject,
+            signatory=heading.signatory,
+            rank=heading.rank,
+            addressee=heading.addressee,
+            begun_ms=pair.begun_ms,
+            since_ms=since_ms,
+            overdue=0 < due <= self._now_ms,
+            number=dispatch.number,
+            precedence=heading.precedence,
+            reference=heading.reference,
+            waits_on=whose,
+            due_ms=due,
+            needs_read_back=any(each is not None and each.needs_read_back for each in (pair.own, pair.joint)),
+        )
+
+    def _step(self, step: Step, channel: ChannelId, dispatch: Dispatch) -> frames.DispatchStep:
+        record = step.record
+        user = record.by or step.by
+        account = self._accounts.get(UserId(user))
+        items = () if dispatch.content is None or step.event is not Event.READ_BACK else dispatch.content.items
+        return frames.DispatchStep(
+            event=step.event.value,
+            user=user,
+            name=record.officer or ("" if account is None else account.name),
+            delegation=step.side,
+            time_ms=step.time_ms,
+            channel=channel,
+            seq=step.seq,
+            note=record.note,
+            until_ms=record.until_ms,
+            place=record.place,
+            at_ms=record.at_ms,
+            values=list(record.values),
+            matching=[value == item.value for value, item in zip(record.values, items, strict=True)],
+            confirmed=list(record.confirmed),
+            answer=record.answer,
+        )
+
+
+def _content(pair: _Pair) -> Content | None:
+    """Give the text: one's own always, the other side's once it is in the joint register."""
+    return next((each.content for each in (pair.own, pair.joint) if each and each.content), None)
+
+
+def _since_ms(dispatch: Dispatch) -> int:
+    """Say when it came into its state: notes and repetitions leave it there."""
+    for step in reversed(dispatch.steps):
+        is_note = step.event is Event.OTHER_MEANS and dispatch.state is not State.DELIVERED_OTHERWISE
+        if step.event is not Event.REPEATED and not is_note:
+            return step.time_ms
+    return dispatch.steps[0].time_ms
+
+
+def _until_ms(dispatch: Dispatch) -> int:
+    step = dispatch.last(Event.DEFERRED)
+    return 0 if step is None else step.record.until_ms
