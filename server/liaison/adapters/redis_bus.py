@@ -174,11 +174,17 @@ class RedisBus:
                 await answered(self._send(batch))
             except REDIS_FAILURES as error:
                 # Whether some of it arrived is unknown, and it doesn't matter.
-                self.counts.dropped += len(batch)
-                _journal.debug("hints dropped", hints=len(batch), reason=str(error))
-                await asyncio.sleep(self._rng.uniform(*_RETRY_S))
+                await self._drop(batch, error)
+            except Exception as error:  # noqa: BLE001  The task's boundary: no fault in sending hints may end the node.
+                _journal.exception("sending hints failed")
+                await self._drop(batch, error)
             else:
                 self.counts.published += len(batch)
+
+    async def _drop(self, batch: list[tuple[str, bytes]], error: Exception) -> None:
+        self.counts.dropped += len(batch)
+        _journal.debug("hints dropped", hints=len(batch), reason=str(error))
+        await asyncio.sleep(self._rng.uniform(*_RETRY_S))
 
     def _take_batch(self) -> list[tuple[str, bytes]]:
         batch: list[tuple[str, bytes]] = []

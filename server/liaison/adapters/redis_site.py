@@ -12,7 +12,6 @@ from typing import Any, Final, TypeVar
 
 import structlog
 from redis.asyncio import Redis, RedisCluster
-from redis.asyncio.client import PubSub
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
@@ -172,16 +171,19 @@ class RedisSite:
             await self._client.nodes_manager.initialize()
 
     @asynccontextmanager
-    async def subscription(self, home: str) -> AsyncIterator[PubSub]:
-        """Give a connection of its own, to the server of this name, that does nothing but listen."""
+    async def connection(self, home: str) -> AsyncIterator[Any]:
+        """Give a connection of its own to the server of this name; raises one of REDIS_FAILURES.
+
+        It is redis-py's `Connection` and not its `PubSub`, which connects anew in silence when one of several tasks
+        that use it sees a failure, while the others are still reading.
+        """
         client = self._make_subscriber(home)
-        pubsub = client.pubsub()
         try:
-            yield pubsub
+            pool: Any = client.connection_pool
+            yield await answered(pool.get_connection())
         finally:
-            # First the subscription: it holds a connection of the client's pool.
-            await pubsub.aclose()  # type: ignore[no-untyped-call]  # The library left it untyped.
-            await client.aclose()
+            # With its pool, and so with the connection.
+            await client.aclose(close_connection_pool=True)
 
     async def check(self) -> None:
         """Prove that this Redis can serve the office, once, before anything is started. Raises RedisRefusedError."""
@@ -233,7 +235,7 @@ class RedisSite:
         if not home:
             return self._to(self.settings.addresses[0], options)
         host, _, port = home.rpartition(":")
-        return self._to(Address(host, int(port)), options)
+        return self._to(Address(host.strip("[]"), int(port)), options)
 
     def _primary(self, options: dict[str, Any]) -> Redis:
         settings = self.settings

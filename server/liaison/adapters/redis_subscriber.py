@@ -10,10 +10,9 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import structlog
-from redis.asyncio.client import PubSub
 
 from liaison.adapters.redis_site import CALL_TIMEOUT_S, REDIS_FAILURES, RedisSite, answered, raise_if_cancelled
 
@@ -253,6 +252,11 @@ class _Line:
                 await self._live()
             except* (*REDIS_FAILURES, _DeadError) as errors:
                 self._lose(errors)
+            except* Exception as errors:  # noqa: BLE001
+                # The task's outermost boundary. Nothing depends on hearing from Redis, so a fault in listening, ours or
+                # the library's, must not end the node.
+                _journal.exception("Redis subscription failed", server=self.home, exc_info=errors)
+                self._lose(errors)
             await asyncio.sleep(self._owner.rng.uniform(*_RETRY_S))
             await self._owner.try_to_rehome()
 
@@ -270,24 +274,23 @@ class _Line:
             self._owner.doubt()
 
     async def _live(self) -> None:
-        async with self._owner.site.subscription(self.home) as pubsub:
+        async with self._owner.site.connection(self.home) as connection:
             self._heard_at_s = self._echo_at_s = asyncio.get_running_loop().time()
-            await answered(pubsub.connect())  # type: ignore[no-untyped-call]  # The library left it untyped.
-            await answered(self._ask(pubsub))
+            await answered(self._ask(connection))
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._listen(pubsub))
-                tasks.create_task(self._keep_asking(pubsub))
-                tasks.create_task(self._ping(pubsub))
+                tasks.create_task(self._listen(connection))
+                tasks.create_task(self._keep_asking(connection))
+                tasks.create_task(self._ping(connection))
                 tasks.create_task(self._send_probes())
 
     # --- asking ---------------------------------------------------------------------------------------------------
 
-    async def _keep_asking(self, pubsub: PubSub) -> None:
+    async def _keep_asking(self, connection: Any) -> None:
         while True:
             await self._changed.wait()
-            await answered(self._ask(pubsub))
+            await answered(self._ask(connection))
 
-    async def _ask(self, pubsub: PubSub) -> None:
+    async def _ask(self, connection: Any) -> None:
         """Bring Redis' idea of what we follow in line with ours."""
         self._changed.clear()
         gone, new = self._asked - self.wanted, self.wanted - self._asked
@@ -297,43 +300,46 @@ class _Line:
         # A cluster takes one slot in a command.
         step = 1 if self._owner.site.is_cluster else _CHANNELS_PER_COMMAND
         for channels in _batched(sorted(gone), step):
-            await pubsub.sunsubscribe(*channels)
+            await _send(connection, "SUNSUBSCRIBE", *channels)
         for channels in _batched(sorted(new), step):
-            await pubsub.ssubscribe(*channels)
+            await _send(connection, "SSUBSCRIBE", *channels)
 
-    async def _ping(self, pubsub: PubSub) -> None:
+    async def _ping(self, connection: Any) -> None:
         while True:
             await asyncio.sleep(self._owner.liveness.ping_interval_s)
-            await answered(pubsub.ping())
+            await answered(_send(connection, "PING"))
 
     # --- listening ------------------------------------------------------------------------------------------------
 
-    async def _listen(self, pubsub: PubSub) -> None:
+    async def _listen(self, connection: Any) -> None:
         loop = asyncio.get_running_loop()
         silent_after_s = self._owner.liveness.silent_after_s
         while True:
             # What is in the buffer already comes without giving way to the others, so give way now and then.
             for _ in range(100):
-                message = await pubsub.get_message(timeout=silent_after_s / 5)
+                message = await connection.read_response(timeout=silent_after_s / 5, disconnect_on_error=False)
                 if message is None:
                     break
                 self._heard_at_s = loop.time()
-                self._take(message["type"], message["channel"], message["data"])
+                self._take(message)
             else:
                 await asyncio.sleep(0)
             raise_if_cancelled()
             if loop.time() - self._heard_at_s > silent_after_s:
                 raise _DeadError(f"no byte for {silent_after_s:g} s")
 
-    def _take(self, kind: str, name: object, data: object) -> None:
-        channel = name.decode() if isinstance(name, bytes) else ""
-        if kind == "smessage" and isinstance(data, bytes):
-            if data.startswith(PROBE_MARK):
-                self._take_probe(data)
-            else:
-                self._owner.on_payload(channel, data)
-        elif kind in ("ssubscribe", "sunsubscribe"):
-            self._take_answer(channel, is_subscribed=kind == "ssubscribe")
+    def _take(self, message: object) -> None:
+        match message:
+            case [b"smessage", bytes(channel), bytes(data)]:
+                if data.startswith(PROBE_MARK):
+                    self._take_probe(data)
+                else:
+                    self._owner.on_payload(channel.decode(), data)
+            case [b"ssubscribe" | b"sunsubscribe" as kind, bytes(channel), int()]:
+                self._take_answer(channel.decode(), is_subscribed=kind == b"ssubscribe")
+            case _:
+                # The answer to a PING: that it came is all it says.
+                pass
 
     def _take_probe(self, data: bytes) -> None:
         if data == self._owner.probe:
@@ -382,6 +388,13 @@ class _Line:
         except REDIS_FAILURES as error:
             # The echo will be missing, and that is what counts.
             _journal.debug("probe failed", server=self.home, reason=str(error))
+
+
+async def _send(connection: Any, *command: str) -> None:
+    # One that is closed would be opened again by sending, and follow nothing.
+    if not connection.is_connected:
+        raise _DeadError("closed")
+    await connection.send_command(*command, check_health=False)
 
 
 def _batched(channels: list[str], size: int) -> Iterator[list[str]]:
