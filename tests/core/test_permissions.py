@@ -21,6 +21,10 @@ ANYWHERE = {
     Action.SEE_PRESENCE: "ohbp",
     Action.SET_AVAILABILITY: "oh",
     Action.WATCH_SESSIONS: "p",
+    Action.WATCH_STATISTICS: "p",
+    Action.READ_PRESENCE_LOG: "p",
+    Action.DISCONNECT: "p",
+    Action.REVOKE: "p",
     Action.DRAFT_DISPATCH: "ohb",
     Action.HANDLE_DISPATCH: "oh",
 }

@@ -50,6 +50,10 @@ REPLIES: dict[str, type[frames.Reply]] = {
     "presence_stats": frames.PresenceStatsReply,
     "availability": frames.Reply,
     "watch_sessions": frames.SessionsReply,
+    "watch_statistics": frames.StatisticsReply,
+    "presence_log": frames.PresenceLogReply,
+    "disconnect": frames.Reply,
+    "revoke": frames.RevokeReply,
     "ping": frames.PingReply,
 }
 OBJECTS: dict[str, type[msgspec.Struct]] = {
@@ -62,6 +66,10 @@ OBJECTS: dict[str, type[msgspec.Struct]] = {
     "departure": frames.PresenceLeave,
     "presence of a side": frames.SidePresence,
     "session": frames.SessionInfo,
+    "statistics of a step": frames.StatisticsStep,
+    "statistics of a side": frames.SideStatistics,
+    "statistics of a direction": frames.DirectionStatistics,
+    "event of presence": frames.PresenceEvent,
 }
 
 

@@ -46,6 +46,7 @@ class Session:
     connection: Connection = field(default_factory=Connection)
     since_ms: Millis = SINCE_MS
     subscriptions: int = 0
+    lag_messages: int = 0
 
 
 class OpsPage:

@@ -73,6 +73,12 @@ COMMANDS: Final[Sequence[Json]] = (
     {"type": "availability", "id": 24, "state": "dnd"},
     {"type": "watch_sessions", "id": 25},
     {"type": "watch_sessions", "id": 26, "watch": False},
+    {"type": "watch_statistics", "id": 28},
+    {"type": "watch_statistics", "id": 29, "watch": False},
+    {"type": "presence_log", "id": 30},
+    {"type": "presence_log", "id": 31, "user": "south-1", "before_ms": _NOON_MS, "before": 17, "limit": 20},
+    {"type": "disconnect", "id": 32, "session": "k3m9tq2xw7ab"},
+    {"type": "revoke", "id": 33, "user": "north-bot", "reason": "열쇠가 유출됨"},
     {"type": "ping", "id": 27},
 )
 
@@ -142,6 +148,37 @@ _SESSION: Final = frames.SessionInfo(
     since_ms=_NOON_MS,
     subscriptions=3,
     buffered_bytes=512,
+    lag_messages=40,
+)
+_QUIET_STEP: Final = frames.StatisticsStep(
+    number=1,
+    time_ms=_NOON_MS,
+    span_ms=5000,
+    sides=[frames.SideStatistics("south", 0), frames.SideStatistics("north", 0)],
+    directions=[frames.DirectionStatistics("south", "north"), frames.DirectionStatistics("north", "south")],
+    sessions=0,
+)
+_BUSY_STEP: Final = frames.StatisticsStep(
+    number=2,
+    time_ms=_NOON_MS + 5002,
+    span_ms=5002,
+    sides=[
+        frames.SideStatistics("south", 12, 40, ack_p50_us=1900, ack_p99_us=8200),
+        frames.SideStatistics("north", 11),
+    ],
+    directions=[
+        frames.DirectionStatistics("south", "north", 440, seen_p50_us=2100, seen_p99_us=9000),
+        frames.DirectionStatistics("north", "south"),
+    ],
+    sessions=24,
+    caught_up=120,
+    slow_consumers=1,
+    hints_missed=2,
+    loop_lag_ms=3,
+    buffered_bytes=65536,
+    refusals={"forbidden": 2, "rate_limited": 7},
+    appends={"committed": 38, "refused": 1},
+    reasons=["deaf to the bus"],
 )
 
 # With each answer the command that it is to; an error may answer any.
@@ -191,6 +228,23 @@ ANSWERS: Final[Sequence[tuple[str, frames.Reply | frames.ErrorReply]]] = (
     ("presence_stats", frames.PresenceStatsReply(id=23, sides=_SIDES)),
     ("availability", frames.Reply(id=24)),
     ("watch_sessions", frames.SessionsReply(id=25, version=7, sessions=[_SESSION])),
+    ("watch_statistics", frames.StatisticsReply(id=28, node="a", step_ms=5000, steps=[_QUIET_STEP, _BUSY_STEP])),
+    (
+        "presence_log",
+        frames.PresenceLogReply(
+            id=30,
+            node="a",
+            since_ms=_NOON_MS - 1000,
+            events=[
+                frames.PresenceEvent(18, _NOON_MS + 10_000, "south-1", "south", "offline", "no pong"),
+                frames.PresenceEvent(17, _NOON_MS, "south-1", "south", "unconfirmed", "no pong"),
+            ],
+            more=True,
+        ),
+    ),
+    ("presence_log", frames.PresenceLogReply(id=31, node="a", since_ms=_NOON_MS, events=[], more=False)),
+    ("disconnect", frames.Reply(id=32)),
+    ("revoke", frames.RevokeReply(id=33, ended=2)),
     ("ping", frames.PingReply(id=27, time_ms=_NOON_MS)),
     ("", frames.ErrorReply(0, 100, "malformed", "the frame is no map", temporary=False, ref="k3m9tq2x")),
     (
@@ -212,6 +266,7 @@ PUSHES: Final[Sequence[frames.AnyPush]] = (
     frames.ChannelPush("added", _GENERAL, _JOINT),
     frames.ChannelPush("removed", "north/desk"),
     frames.SessionsDiff(7, 8, [_SESSION], ["c9d8e7f6g5h4"]),
+    frames.Statistics("a", _BUSY_STEP),
     frames.Notice("alarm", "desk_unstaffed", frames.Title("당직자가 없습니다", "The desk is unstaffed")),
     frames.Reset(_GENERAL, 2, 0),
     frames.GoAway(1012, "restart", 1500),

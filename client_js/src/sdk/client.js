@@ -59,6 +59,7 @@ import { Watch } from "./watch.js";
  * @property {string} read channel
  * @property {{event: "added" | "removed" | "changed", channel: string}} channel
  * @property {ReturnType<typeof pushes.notice>} notice
+ * @property {Frame} push one that this class doesn't know
  * @property {{where: string, error: unknown}} error
  */
 
@@ -346,6 +347,17 @@ export class LiaisonClient {
     return this.#addChannel(channel);
   }
 
+  /**
+   * For a module that adds to this class.
+   * @template T
+   * @param {string} type
+   * @param {Readonly<Record<string, unknown>>} fields
+   * @param {import("./frames.js").Reader<T>} read
+   */
+  ask(type, fields, read) {
+    return this.#ask(type, fields, read);
+  }
+
   presenceStats() {
     return this.#ask("presence_stats", {}, replies.presenceStats);
   }
@@ -471,8 +483,8 @@ export class LiaisonClient {
       case "notice":
         return this.#events.emit("notice", pushes.notice(frame, "notice"));
       default:
-        // A push of a newer server.
-        return undefined;
+        // Of a module that adds to this class, or of a newer server.
+        return this.#events.emit("push", frame);
     }
   }
 

@@ -22,7 +22,7 @@ export class FrameError extends Error {
  */
 
 /** @type {Reader<string>} */
-function text(value, where) {
+export function text(value, where) {
   if (typeof value !== "string") throw new FrameError(`${where} is no string`);
   return value;
 }
@@ -35,13 +35,13 @@ function integer(value, where) {
 }
 
 /** @type {Reader<number>} */
-function natural(value, where) {
+export function natural(value, where) {
   if (integer(value, where) < 0) throw new FrameError(`${where} is negative`);
   return /** @type {number} */ (value);
 }
 
 /** @type {Reader<boolean>} */
-function flag(value, where) {
+export function flag(value, where) {
   if (typeof value !== "boolean") throw new FrameError(`${where} is no boolean`);
   return value;
 }
@@ -51,7 +51,7 @@ function flag(value, where) {
  * @param {T[]} names
  * @returns {Reader<T>}
  */
-function oneOf(...names) {
+export function oneOf(...names) {
   const known = new Map(names.map((name) => [/** @type {unknown} */ (name), name]));
   return (value, where) => {
     const name = known.get(value);
@@ -65,7 +65,7 @@ function oneOf(...names) {
  * @param {Reader<T>} read
  * @returns {Reader<readonly T[]>}
  */
-function listOf(read) {
+export function listOf(read) {
   return (value, where) => {
     if (!Array.isArray(value)) throw new FrameError(`${where} is no list`);
     return value.map((element, index) => read(element, `${where}[${index}]`));
@@ -78,7 +78,7 @@ function listOf(read) {
  * @param {D} missing what a field that was left out, or is null, means
  * @returns {Reader<T | D>}
  */
-function withDefault(read, missing) {
+export function withDefault(read, missing) {
   return (value, where) => (value === undefined || value === null ? missing : read(value, where));
 }
 
@@ -87,7 +87,7 @@ function withDefault(read, missing) {
  * @param {Fields} fields
  * @returns {Reader<{readonly [Name in keyof Fields]: ReturnType<Fields[Name]>}>}
  */
-function record(fields) {
+export function record(fields) {
   const readers = Object.entries(fields).map(([name, read]) => ({ name, wire: wireName(name), read }));
   return (value, where) => {
     if (typeof value !== "object" || value === null) throw new FrameError(`${where} is no map`);
@@ -98,7 +98,7 @@ function record(fields) {
 }
 
 /** @type {Reader<ReadonlyMap<string, number>>} */
-function numbers(value, where) {
+export function numbers(value, where) {
   if (typeof value !== "object" || value === null) throw new FrameError(`${where} is no map`);
   return new Map(Object.entries(value).map(([name, number]) => [name, integer(number, `${where}.${name}`)]));
 }
@@ -195,6 +195,7 @@ const sessionInfo = record({
   sinceMs: natural,
   subscriptions: natural,
   bufferedBytes: withDefault(natural, 0),
+  lagMessages: withDefault(natural, 0),
 });
 
 const presenceSnapshot = record({

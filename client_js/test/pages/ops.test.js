@@ -19,6 +19,7 @@ const session = (session, fields = {}) => ({
   sinceMs: 1,
   subscriptions: 3,
   bufferedBytes: 0,
+  lagMessages: 0,
   ...fields,
 });
 

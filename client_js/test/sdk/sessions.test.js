@@ -22,6 +22,7 @@ function session(id, bufferedBytes = 0) {
     sinceMs: 1,
     subscriptions: 2,
     bufferedBytes,
+    lagMessages: 0,
   };
 }
 

@@ -8,6 +8,7 @@ import { decode, encode } from "@msgpack/msgpack";
 
 import { CLOSE_CODES, ERROR_CODES } from "../../src/sdk/codes.js";
 import { pushes, readError, replies } from "../../src/sdk/frames.js";
+import { operationsPushes, operationsReplies } from "../../src/sdk/operations_frames.js";
 import { decodeFrame, encodeCommand, WireError } from "../../src/sdk/wire.js";
 
 /** @param {string} name @returns {any} */
@@ -46,10 +47,13 @@ const READERS = new Map(
     ["presence", replies.presence],
     ["presence_stats", replies.presenceStats],
     ["watch_sessions", replies.sessions],
+    ["watch_statistics", operationsReplies.statistics],
+    ["presence_log", operationsReplies.presenceLog],
+    ["revoke", operationsReplies.revoke],
     ["ping", replies.ping],
   ]),
 );
-const WITHOUT_FIELDS = new Set(["unsubscribe", "read", "typing", "availability"]);
+const WITHOUT_FIELDS = new Set(["unsubscribe", "read", "typing", "availability", "disconnect"]);
 
 describe("commands", () => {
   for (const vector of read("commands.json")) {
@@ -91,7 +95,7 @@ describe("frames of the server", () => {
   for (const vector of read("pushes.json")) {
     test(`can be read as pushes: ${vector.json.slice(0, 60)}`, () => {
       const frame = decodeFrame(vector.json, "json");
-      const reader = new Map(Object.entries(pushes)).get(frame.type);
+      const reader = new Map(Object.entries({ ...pushes, ...operationsPushes })).get(frame.type);
       assert.ok(reader, frame.type);
       const value = /** @type {Record<string, unknown>} */ (reader(frame, frame.type));
       assert.notEqual(value["kind"], "unreadable");

@@ -27,6 +27,10 @@ class Action(Enum):
     SEE_PRESENCE = auto()
     SET_AVAILABILITY = auto()
     WATCH_SESSIONS = auto()
+    WATCH_STATISTICS = auto()
+    READ_PRESENCE_LOG = auto()
+    DISCONNECT = auto()
+    REVOKE = auto()
     DRAFT_DISPATCH = auto()
     HANDLE_DISPATCH = auto()
 
@@ -49,7 +53,8 @@ class Rule:
 
 _PEOPLE: Final = frozenset({Role.OFFICIAL, Role.HEAD})
 _SPEAKERS: Final = _PEOPLE | {Role.BOT}
-_EVERYBODY: Final = _SPEAKERS | {Role.OPS}
+_OPS: Final = frozenset({Role.OPS})
+_EVERYBODY: Final = _SPEAKERS | _OPS
 
 RULES: Final[Mapping[Action, Rule]] = {
     Action.SUBSCRIBE: Rule(_SPEAKERS, Need.MEMBER),
@@ -62,7 +67,11 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.OPEN_DIRECT: Rule(_PEOPLE, Need.NOTHING),
     Action.SEE_PRESENCE: Rule(_EVERYBODY, Need.NOTHING),
     Action.SET_AVAILABILITY: Rule(_PEOPLE, Need.NOTHING),
-    Action.WATCH_SESSIONS: Rule(frozenset({Role.OPS}), Need.NOTHING),
+    Action.WATCH_SESSIONS: Rule(_OPS, Need.NOTHING),
+    Action.WATCH_STATISTICS: Rule(_OPS, Need.NOTHING),
+    Action.READ_PRESENCE_LOG: Rule(_OPS, Need.NOTHING),
+    Action.DISCONNECT: Rule(_OPS, Need.NOTHING),
+    Action.REVOKE: Rule(_OPS, Need.NOTHING),
     # Besides, one must be a writer of the register that is written, which these commands don't name.
     Action.DRAFT_DISPATCH: Rule(_SPEAKERS, Need.NOTHING),
     # No bot ever acknowledges, clears or decides anything.

@@ -96,7 +96,12 @@ class EdgeServer:
 
     def __init__(self, office: Office, settings: EdgeSettings, metrics: Metrics, rng: random.Random) -> None:
         self._settings = settings
-        self._wheel = TimerWheel(office.clock, on_lag=metrics.loop_was_late)
+
+        def loop_was_late(lag_ms: float) -> None:
+            metrics.loop_was_late(lag_ms)
+            office.statistics.loop_was_late(lag_ms)
+
+        self._wheel = TimerWheel(office.clock, on_lag=loop_was_late)
         self._group = ConnectionGroup(self._wheel, rng)
         metrics.watch_connections(lambda: len(self._group))
         pace = ConnectPace(settings.connects_per_address_per_s)

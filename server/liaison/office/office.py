@@ -24,6 +24,8 @@ from liaison.office.answering import Answers, person_info
 from liaison.office.draining import departures
 from liaison.office.following import Follower
 from liaison.office.hub import Hub, Hubs
+from liaison.office.observing import BothObservers
+from liaison.office.operations import Operations
 from liaison.office.presence import PresenceFeed
 from liaison.office.publishing import Publisher
 from liaison.office.pump import Pump
@@ -32,6 +34,7 @@ from liaison.office.registry import Registry
 from liaison.office.session_table import SessionTable
 from liaison.office.sessions import Peer, Session
 from liaison.office.settings import OfficeSettings
+from liaison.office.statistics_feed import StatisticsFeed
 from liaison.office.tasks import contained
 from liaison.ports.bus import Bus, DirectoryHint, EntriesHint, Hint, ReadHint, TypingHint
 from liaison.ports.clock import Clock
@@ -89,9 +92,11 @@ class Office:
         self.profile = profile
         self.settings = settings
         self.log, self.reads, self.directory, self.bus = world.log, world.reads, world.directory, world.bus
-        self.clock, self.observer, self._rng = world.clock, world.observer, world.rng
+        self.clock, self._rng = world.clock, world.rng
         self.registry, self.accounts = desks.registry, desks.accounts
         self.presence, self.session_table = desks.presence, desks.session_table
+        self.statistics = StatisticsFeed(node, profile, desks.session_table, world.clock)
+        self.observer: Observer = BothObservers(world.observer, self.statistics)
         self.hubs = Hubs(
             log=world.log,
             bus=world.bus,
@@ -106,10 +111,10 @@ class Office:
             hubs=self.hubs,
             clock=world.clock,
             spawn=self.spawn,
-            observer=world.observer,
+            observer=self.observer,
         )
         self._answers = Answers(self)
-        self.departments = [make(self) for make in desks.departments]
+        self.departments: list[Department] = [Operations(self), *(make(self) for make in desks.departments)]
         self.handlers: Mapping[type[frames.Command], Handler] = {
             command: handler for department in self.departments for command, handler in department.handlers().items()
         }
@@ -144,6 +149,7 @@ class Office:
                     tasks.create_task(self.registry.run(), name="registry"),
                     tasks.create_task(self.presence.run(), name="presence"),
                     tasks.create_task(self.session_table.run(), name="session table"),
+                    tasks.create_task(self.statistics.run(self.readiness), name="statistics"),
                     tasks.create_task(self.hubs.poll_heads(), name="poll heads"),
                     tasks.create_task(self._end_expired(), name="expiry"),
                     *(tasks.create_task(department.run(), name="department") for department in self.departments),
@@ -354,6 +360,7 @@ class Office:
             account = session.account
             self.presence.unwatch(session)
             self.session_table.unwatch(session)
+            self.statistics.unwatch(session)
             self.session_table.closed(session.id)
             if account.role is not Role.OPS:
                 self.presence.left(session.id, cause, grace=cause not in _NO_GRACE)

@@ -15,6 +15,7 @@ from liaison.core.profile import OfficeProfile
 from liaison.core.rights import Account
 from liaison.office.presence_audience import AudienceFeed
 from liaison.office.presence_lease import REJOIN_JITTER_MS, RETRY_MS, STORE_TIMEOUT_S, NodeLease
+from liaison.office.presence_log import PresenceEvents
 from liaison.office.watching import Watcher
 from liaison.ports.clock import Clock
 from liaison.ports.presence import PresenceChange, PresenceState, PresenceStore, PresenceUnavailableError
@@ -42,6 +43,7 @@ class PresenceFeed:
         self._feed_epoch = f"{rng.getrandbits(64):016x}"
         self._lease = NodeLease(store, clock, node=node, rng=rng, on_contact=self._on_contact)
         self._roster = Roster()
+        self.events = PresenceEvents(node, clock)
         self._audiences: dict[Audience, AudienceFeed] = {}
         self._watching: dict[Watcher, AudienceFeed] = {}
         # Where the mirror stands in the store; the epoch is empty before the first snapshot.
@@ -170,6 +172,7 @@ class PresenceFeed:
 
     def _apply(self, users: Sequence[UserDevices]) -> None:
         for user in users:
+            self.events.note(self._roster.users.get(user.user), user)
             self._roster.update(user)
         for feed in list(self._audiences.values()):
             feed.note(users)

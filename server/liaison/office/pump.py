@@ -175,6 +175,11 @@ class Pump:
         if self._task is not None:
             self._task.cancel()
 
+    @property
+    def lag_messages(self) -> int:
+        """How many messages the subscriptions that are behind have yet to be sent."""
+        return sum(max(0, behind.hub.head - behind.cursor) for behind in self._behind if behind.hub is not None)
+
     def on_writable(self) -> None:
         """The socket takes more again."""
         self._writable.set()

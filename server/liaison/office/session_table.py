@@ -4,9 +4,10 @@ It tells what SessionInfo holds and nothing else: no address, no secret, no text
 """
 
 import asyncio
+from collections import Counter
 from typing import Final, Protocol
 
-from liaison.core.identifiers import Millis, SessionId
+from liaison.core.identifiers import DelegationId, Millis, SessionId
 from liaison.core.permissions import Action, refusal
 from liaison.core.rights import Account
 from liaison.office.watching import Watcher, Watchers
@@ -63,6 +64,9 @@ class LiveSession(Protocol):
     @property
     def subscriptions(self) -> int: ...
 
+    @property
+    def lag_messages(self) -> int: ...
+
 
 class SessionTable:
     """All but `run` is synchronous; nothing is looked at by itself unless somebody watches."""
@@ -71,6 +75,8 @@ class SessionTable:
         self._node = node
         self._watchers = Watchers(lambda account: refusal(account, Action.WATCH_SESSIONS, None) is None)
         self._is_watched = asyncio.Event()
+        # How many there are of each side (ops belong to none), so that to know it costs no look at each.
+        self.by_side: Counter[DelegationId] = Counter()
         self._sessions: dict[SessionId, LiveSession] = {}
         # What the watchers know; what differs from it is found among the touched.
         self._told: dict[SessionId, SessionInfo] = {}
@@ -81,6 +87,7 @@ class SessionTable:
     def opened(self, session: LiveSession) -> None:
         """Add a session."""
         self._sessions[session.id] = session
+        self.by_side[session.account.delegation] += 1
         self._touch(session.id)
 
     def changed(self, session: LiveSession) -> None:
@@ -90,8 +97,14 @@ class SessionTable:
 
     def closed(self, session: SessionId) -> None:
         """Take a session out; a no-op for one that isn't open."""
-        if self._sessions.pop(session, None) is not None:
+        gone = self._sessions.pop(session, None)
+        if gone is not None:
+            self.by_side[gone.account.delegation] -= 1
             self._touch(session)
+
+    def buffered_bytes(self) -> int:
+        """How much waits to be written on all of them; looks at each."""
+        return sum(session.connection.buffered_bytes() for session in self._sessions.values())
 
     def watch(self, watcher: Watcher) -> None:
         """Send differences that follow on `reply` to `watcher` from now on; idempotent."""
@@ -167,6 +180,7 @@ class SessionTable:
             since_ms=session.since_ms,
             subscriptions=session.subscriptions,
             buffered_bytes=session.connection.buffered_bytes(),
+            lag_messages=session.lag_messages,
         )
 
     def _note_whether_watched(self) -> None:

@@ -101,6 +101,11 @@ class Session:
         """How many channels are followed."""
         return 0 if self._pump is None else len(self._pump.subscriptions)
 
+    @property
+    def lag_messages(self) -> int:
+        """How many messages it has yet to get in the channels where it is behind."""
+        return 0 if self._pump is None else self._pump.lag_messages
+
     def send(self, finished_frames: bytes) -> None:
         """Hand over finished frames."""
         self.connection.send(finished_frames)
@@ -275,6 +280,7 @@ class Session:
             | frames.PresenceStats
             | frames.SetAvailability
             | frames.WatchSessions
+            | frames.WatchStatistics
             | frames.Ping,
         )
 
@@ -319,6 +325,10 @@ class Session:
                 office.registry.may(self.actor, Action.WATCH_SESSIONS)
                 self._reply(office.session_table.reply(command.id))
                 (office.session_table.watch if command.watch else office.session_table.unwatch)(self)
+            case frames.WatchStatistics():
+                office.registry.may(self.actor, Action.WATCH_STATISTICS)
+                self._reply(office.statistics.reply(command.id))
+                (office.statistics.watch if command.watch else office.statistics.unwatch)(self)
             case frames.Ping():
                 self._reply(frames.PingReply(id=command.id, time_ms=office.clock.wall_ms()))
             case _:

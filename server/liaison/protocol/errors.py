@@ -49,6 +49,7 @@ class ErrorCode(Enum):
     NOT_AUTHOR = ErrorRow(303, False, 403)
     WITHDRAWN = ErrorRow(304, False, 409)
     CONFLICT = ErrorRow(305, False, 409)
+    NO_SUCH_SESSION = ErrorRow(306, False, 404)
 
     RATE_LIMITED = ErrorRow(400, True, 429)
     BUSY = ErrorRow(401, True, 429)

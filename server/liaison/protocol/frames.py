@@ -160,6 +160,34 @@ class WatchSessions(Command, frozen=True, tag="watch_sessions"):
     watch: bool = True
 
 
+class WatchStatistics(Command, frozen=True, tag="watch_statistics"):
+    """Ops only: this node's figures of the last quarter of an hour; with `watch`, each new step follows as a push."""
+
+    watch: bool = True
+
+
+class PresenceLog(Command, frozen=True, tag="presence_log"):
+    """Ops only: who came, wavered and went, when and why; newest first, then page by the last one's number."""
+
+    user: Annotated[str, Meta(max_length=limits.MAX_USER_CHARS)] = ""
+    before_ms: Seq | None = None
+    before: Seq | None = None
+    limit: PageLimit = limits.DEFAULT_PAGE_MESSAGES
+
+
+class Disconnect(Command, frozen=True, tag="disconnect"):
+    """Ops only: end one session of the node that is asked; its client may come back at once."""
+
+    session: Annotated[str, Meta(min_length=1, max_length=limits.MAX_SESSION_CHARS)]
+
+
+class Revoke(Command, frozen=True, tag="revoke"):
+    """Ops only: end everything that lets somebody in, and with it all their sessions, for a reason that is audited."""
+
+    user: User
+    reason: Annotated[str, Meta(min_length=1, max_length=limits.MAX_REASON_CHARS)]
+
+
 class Ping(Command, frozen=True, tag="ping"):
     """Answered at once; gives the server's time."""
 
@@ -182,6 +210,10 @@ AnyCommand = (
     | PresenceStats
     | SetAvailability
     | WatchSessions
+    | WatchStatistics
+    | PresenceLog
+    | Disconnect
+    | Revoke
     | Ping
 )
 
@@ -389,11 +421,92 @@ class SessionInfo(Struct, frozen=True, omit_defaults=True):
     since_ms: int
     subscriptions: int
     buffered_bytes: int = 0
+    # How many messages it has yet to get in the channels where it is behind.
+    lag_messages: int = 0
 
 
 class SessionsReply(Reply, frozen=True, kw_only=True):
     version: int
     sessions: list[SessionInfo]
+
+
+class SideStatistics(Struct, frozen=True, omit_defaults=True):
+    """One side in one step: its sessions at the end, what it published, and how long its acknowledgements took.
+
+    Latencies are None where nothing was measured.
+    """
+
+    delegation: str
+    sessions: int
+    published: int = 0
+    ack_p50_us: int | None = None
+    ack_p99_us: int | None = None
+
+
+class DirectionStatistics(Struct, frozen=True, omit_defaults=True):
+    """One direction in one step: messages handed to sockets, and how long that took from their commit on."""
+
+    sender: str
+    receiver: str
+    deliveries: int = 0
+    seen_p50_us: int | None = None
+    seen_p99_us: int | None = None
+
+
+class StatisticsStep(Struct, frozen=True, omit_defaults=True):
+    """What one node did in one step, which ended at `time_ms` (wall clock) and took `span_ms`.
+
+    `reasons` (why it should get no new clients) and `buffered_bytes` are looked at only while somebody watches.
+    """
+
+    number: int
+    time_ms: int
+    span_ms: int
+    sides: list[SideStatistics]
+    directions: list[DirectionStatistics]
+    sessions: int
+    caught_up: int = 0
+    slow_consumers: int = 0
+    hints_missed: int = 0
+    loop_lag_ms: int = 0
+    buffered_bytes: int | None = None
+    refusals: dict[str, int] = {}
+    appends: dict[str, int] = {}
+    reasons: list[str] = []
+
+
+class StatisticsReply(Reply, frozen=True, kw_only=True):
+    """The node that was asked, and its steps, oldest first; each about `step_ms` long."""
+
+    node: str
+    step_ms: int
+    steps: list[StatisticsStep]
+
+
+class PresenceEvent(Struct, frozen=True):
+    """One person's connectivity changed, at `time_ms` (wall clock) and for this cause. Numbers rise by one."""
+
+    number: int
+    time_ms: int
+    user: str
+    delegation: str
+    connectivity: Literal["online", "unconfirmed", "offline"]
+    cause: str
+
+
+class PresenceLogReply(Reply, frozen=True, kw_only=True):
+    """Newest first. `since_ms`: before that the node that was asked knows nothing."""
+
+    node: str
+    since_ms: int
+    events: list[PresenceEvent]
+    more: bool
+
+
+class RevokeReply(Reply, frozen=True, kw_only=True):
+    """How many tokens and sign-ins ended."""
+
+    ended: int
 
 
 class PingReply(Reply, frozen=True, kw_only=True):
@@ -464,6 +577,13 @@ class SessionsDiff(Struct, frozen=True, tag_field="type", tag="sessions_diff"):
     closed: list[str]
 
 
+class Statistics(Struct, frozen=True, tag_field="type", tag="statistics"):
+    """Ops only: the step that has just ended."""
+
+    node: str
+    step: StatisticsStep
+
+
 class Notice(Struct, frozen=True, tag_field="type", tag="notice"):
     """Something everybody at a screen should know, in both languages."""
 
@@ -496,6 +616,7 @@ AnyPush = (
     | ReadPush
     | ChannelPush
     | SessionsDiff
+    | Statistics
     | Notice
     | Reset
     | GoAway

@@ -19,6 +19,10 @@ MAX_REACTION_CHARS: Final = 16
 MAX_QUERY_CHARS: Final = 128
 MAX_TOKEN_CHARS: Final = 256
 MAX_CLIENT_CHARS: Final = 64
+# The name of a session, as the table of sessions tells it.
+MAX_SESSION_CHARS: Final = 32
+# A sentence for the audit log.
+MAX_REASON_CHARS: Final = 200
 MAX_MENTIONS: Final = 32
 MAX_DIRECT_MEMBERS: Final = 8
 # One page of history at 16 KiB a message would pass any frame limit a client sets, so pages are also cut by bytes.
