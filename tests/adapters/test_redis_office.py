@@ -175,11 +175,11 @@ async def test_last_hint_that_was_lost_is_found_within_two_seconds() -> None:
         await say(speaker, 0)
         await once(lambda: 1 in there.arrivals, 1)
         worst_s = 0.0
-        for number in range(1, 4):
+        for number in range(1, 3):
             here.bus.loses_next = True
             seq = await say(speaker, number)
             worst_s = max(worst_s, await once(lambda seq=seq: seq in there.arrivals, 2))  # type: ignore[misc]
-        assert here.bus.lost == 3
+        assert here.bus.lost == 2
         # Had the bus carried them, it would have been milliseconds.
         assert worst_s > 0.1
         print(f"\nA lost last hint was found after {worst_s:.2f} s at worst")
@@ -190,7 +190,7 @@ async def test_delivery_goes_on_by_polling_while_redis_is_dead_and_is_fast_again
         await latencies_ms(speaker, there, range(20), 0)
         fast = await latencies_ms(speaker, there, range(100, 200), 0.005)
         server.kill()
-        polled = await latencies_ms(speaker, there, range(200, 360), 0.02)
+        polled = await latencies_ms(speaker, there, range(200, 310), 0.02)
         assert not here.bus.is_up
         assert await here.office.readiness() == ["deaf to the bus"]
         server.start()

@@ -190,10 +190,10 @@ class RedisSite:
         where = str(self.settings)
         try:
             if isinstance(self._client, RedisCluster):
-                await self._client.initialize()
-                info = await self._client.info(target_nodes=self._client.get_default_node())
+                await answered(self._client.initialize())
+                info = await answered(self._client.info(target_nodes=self._client.get_default_node()))
             else:
-                info = await self.client.info()
+                info = await answered(self.client.info())
         except AuthenticationError as error:
             raise RedisRefusedError(
                 f"{where} refuses us: {error}; look at redis.username and redis.password_file"
@@ -306,4 +306,6 @@ def _version(text: str) -> tuple[int, ...]:
 def _in_words(where: str, error: BaseException) -> str:
     if isinstance(error, ResponseError):
         return f"{where} answers: {error}"
-    return f"{where} can't be reached: {error}; look at redis.url, redis.sentinels or redis.cluster, and redis.tls"
+    # A deadline that passed has no text of its own.
+    reason = str(error) or "no answer in time"
+    return f"{where} can't be reached: {reason}; look at redis.url, redis.sentinels or redis.cluster, and redis.tls"
