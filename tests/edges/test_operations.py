@@ -64,7 +64,7 @@ def test_what_the_office_tells_is_counted() -> None:
     metrics.append_finished(3, 2.0, "committed")
     metrics.connect_refused()
     metrics.loop_was_late(250.0)
-    metrics.watch_connections(lambda: 12)
+    metrics.watch("liaison_connections", lambda: 12)
     text = metrics.exposition().decode()
     for line in (
         'liaison_sessions{role="official",wire="liaison.v1.json"} 1.0',
@@ -85,6 +85,15 @@ def test_what_the_office_tells_is_counted() -> None:
         "liaison_connections 12.0",
     ):
         assert line in text.splitlines()
+
+
+async def test_a_node_that_drains_shows_it_and_its_ties_in_its_metrics(node: Node, http: aiohttp.ClientSession) -> None:
+    node.office.retire()
+    async with http.get("/metrics") as response:
+        lines = (await response.text()).splitlines()
+        assert response.headers["Connection"] == "close"
+    for line in ("liaison_draining 1.0", "liaison_bus_up 1.0", "liaison_accounts_stale 0.0"):
+        assert line in lines
 
 
 async def test_metrics_hold_no_name_and_no_text(node: Node, http: aiohttp.ClientSession) -> None:

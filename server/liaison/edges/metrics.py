@@ -56,6 +56,11 @@ METRICS: Final = (
     Metric("liaison_connections", "gauge", (), "Open sockets and event streams, signed in or not."),
     Metric("liaison_connects_refused_total", "counter", (), "Connects dropped at the door for coming too fast."),
     Metric("liaison_event_loop_lag_seconds", "gauge", (), "How late the event loop last was."),
+    Metric("liaison_bus_up", "gauge", (), "1 while this node hears the others, or is the only one; else 0."),
+    Metric(
+        "liaison_accounts_stale", "gauge", (), "1 while accounts and rights can't be read from the database; else 0."
+    ),
+    Metric("liaison_draining", "gauge", (), "1 while this node lets its clients go; else 0."),
 )
 
 # The library would add a second family to each, with the moment of its birth.
@@ -96,9 +101,9 @@ class Metrics:
         self._delivery_histograms: dict[tuple[str, str], Histogram] = {}
         self._ack_histograms: dict[str, Histogram] = {}
 
-    def watch_connections(self, count: Callable[[], int]) -> None:
-        """Ask `count` for the open connections whenever somebody reads the metrics."""
-        self._gauges["liaison_connections"].set_function(count)
+    def watch(self, name: str, read: Callable[[], float]) -> None:
+        """Ask `read` for a gauge without labels whenever somebody reads the metrics."""
+        self._gauges[name].set_function(read)
 
     def exposition(self) -> bytes:
         """Give everything in Prometheus' text form."""

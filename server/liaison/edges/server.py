@@ -103,7 +103,10 @@ class EdgeServer:
 
         self._wheel = TimerWheel(office.clock, on_lag=loop_was_late)
         self._group = ConnectionGroup(self._wheel, rng)
-        metrics.watch_connections(lambda: len(self._group))
+        metrics.watch("liaison_connections", lambda: len(self._group))
+        metrics.watch("liaison_bus_up", lambda: office.bus.is_up)
+        metrics.watch("liaison_accounts_stale", lambda: office.registry.is_stale)
+        metrics.watch("liaison_draining", lambda: office.is_draining)
         pace = ConnectPace(settings.connects_per_address_per_s)
         self._door = Doorkeeper(self._wheel, office.clock, pace, settings, on_refused=metrics.connect_refused)
         shared = Shared(self._group, ClientPace(pace, office.clock, settings.trusted_proxies), metrics)
