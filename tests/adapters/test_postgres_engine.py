@@ -252,3 +252,13 @@ class TestEpochs:
         with pytest.raises(SchemaError, match="there is no office"):
             begin_epoch(settings, NOON)
         assert postgres_server.execute(f"SELECT to_regnamespace('{settings.namespace}')") == [(None,)]
+
+
+def test_the_settings_in_deploy_are_accepted_by_a_real_server_and_by_a_node() -> None:
+    lines = (Path(__file__).parents[2] / "deploy" / "postgresql.conf").read_text().splitlines()
+    given = dict(line.split(" = ") for line in lines if line and not line.startswith("#"))
+    assert {"fsync", "synchronous_commit", "full_page_writes"} <= given.keys()
+    with PostgresServer(given) as server:
+        database = open_postgres(PostgresSettings(server.url(), "office"))
+        assert [remark for remark in database.remarks if "upgraded" not in remark] == []
+        asyncio.run(database.close())
