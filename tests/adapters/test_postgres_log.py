@@ -268,6 +268,17 @@ class TestOneOutcomeOfThree:
                 await log.append(GENERAL, [says("c")], NOON)
             assert await keys_on(log) == ["a", "b"]
 
+    @pytest.mark.parametrize(("text", "error"), [("half \ud800", UnicodeEncodeError), ("nul \0", LogUnavailableError)])
+    async def test_what_postgres_can_not_hold_is_refused_and_holds_nobody_up(
+        self, settings: PostgresSettings, text: str, error: type[Exception]
+    ) -> None:
+        async with log_at(settings) as log:
+            await log.append(GENERAL, [says("a")], NOON)
+            with pytest.raises(error):
+                await log.append(GENERAL, [replace(says("b"), text=text)], NOON)
+            await log.append(GENERAL, [says("c")], NOON)
+            assert await keys_on(log) == ["a", "c"]
+
     async def test_a_warning_at_commit_is_unknown(self, settings: PostgresSettings) -> None:
         """So does the server tell that the wait for its standby was broken off; it commits all the same."""
         async with log_at(settings) as log:

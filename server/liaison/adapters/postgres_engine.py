@@ -129,6 +129,10 @@ def in_transaction(line: Line, work: Callable[[Line], T], commit: Callable[[Line
             if may_try_again and may_retry(error, line, was_open=True):
                 continue
             raise postgres_error(error) from error
+        except BaseException:
+            # Before COMMIT was sent: what can't be written in UTF-8, for one.
+            line.roll_back()
+            raise
         if line.take_warning():
             raise StorageUnknownError("the server warned at COMMIT: it may not survive a failover")
         return result

@@ -127,6 +127,8 @@ READ_POSITION: Final = Table(
 )
 
 # The search index is a virtual table of SQLite's, which SQLAlchemy has no words for: see migrations/ and sql_search.py.
+# On PostgreSQL it is the column `tokens` of `message`, and a sequence counts within a moment: see postgres_search.py
+# and postgres_append.py.
 SEARCH_INDEX: Final = "search_index"
 
 ACCOUNT: Final = Table(
