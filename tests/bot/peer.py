@@ -19,6 +19,7 @@ from liaison.bot import Client
 from liaison.bot.timekeeping import Time
 from liaison.protocol import frames
 from liaison.protocol.codec import WireFormat, decode_command, encode_payload
+from liaison.protocol.commands import AnyCommand
 from liaison.protocol.errors import ErrorCode
 from liaison.protocol.names import SUBPROTOCOL_MSGPACK
 
@@ -51,7 +52,7 @@ class Talk:
     def __init__(self, connection: ServerConnection) -> None:
         self.connection = connection
 
-    async def command(self) -> frames.AnyCommand:
+    async def command(self) -> AnyCommand:
         async with asyncio.timeout(PATIENCE_S):
             payload = await self.connection.recv()
         assert isinstance(payload, bytes)

@@ -269,6 +269,15 @@ async def test_publish_gives_the_place_on_the_record() -> None:
         assert (command.text, command.reply_to, command.mentions, command.key) == ("안녕", 3, ["north-1"], "my-key")
 
 
+async def test_a_message_that_a_suspended_channel_holds_is_told_as_held() -> None:
+    async with listening() as peer, connected(peer) as (client, talk):
+        publishing = asyncio.ensure_future(client.publish(GENERAL, "later", precedence="priority"))
+        command = await talk.expect(frames.Publish)
+        await talk.send(frames.PublishReply(id=command.id, seq=0, epoch=1, time_ms=5, duplicate=False, held=True))
+        assert await publishing == Published(seq=0, epoch=1, time_ms=5, duplicate=False, held=True)
+        assert command.precedence == "priority"
+
+
 async def test_every_message_has_a_key_of_its_own() -> None:
     async with listening() as peer, connected(peer) as (client, talk):
         keys = set()

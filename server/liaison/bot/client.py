@@ -128,7 +128,14 @@ class Client:
         return self._welcome
 
     async def publish(
-        self, channel: str, text: str, *, reply_to: int = 0, mentions: tuple[str, ...] = (), key: str = ""
+        self,
+        channel: str,
+        text: str,
+        *,
+        reply_to: int = 0,
+        mentions: tuple[str, ...] = (),
+        precedence: str = "",
+        key: str = "",
     ) -> Published:
         """Say something, and return once it is durable, over as many reconnects as it takes. (PROTOCOL.md §5.1)
 
@@ -146,6 +153,8 @@ class Client:
             fields["reply_to"] = reply_to
         if mentions:
             fields["mentions"] = list(mentions)
+        if precedence:
+            fields["precedence"] = precedence
         return await self._put_on_record("publish", channel, key, fields)
 
     async def correct(self, channel: str, seq: int, text: str, *, key: str = "") -> Published:

@@ -38,6 +38,10 @@ class Message:
     reaction: str = ""
     removed: bool = False
     mentions: tuple[str, ...] = ()
+    # Empty is routine, else priority, flash or life_safety.
+    precedence: str = ""
+    # A register's event as JSON text.
+    data: str = ""
 
     @property
     def position(self) -> Position:
@@ -46,12 +50,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The message is durable, at this place. `duplicate`: it already was, from an earlier attempt."""
+    """The message is durable, at this place. `duplicate`: it already was, from an earlier attempt.
+
+    `held`: the channel is suspended; the message has no place yet (seq 0) and gets one when the channel is resumed.
+    """
 
     seq: int
     epoch: int
     time_ms: int
     duplicate: bool
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,8 @@ class Channel:
     read_seq: int
     can_write: bool = True
     members: tuple[str, ...] = ()
+    suspended: bool = False
+    is_register: bool = False
 
 
 @dataclass(frozen=True, slots=True)
