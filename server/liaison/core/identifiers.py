@@ -21,6 +21,8 @@ Millis = NewType("Millis", int)
 
 # Ops belong to neither delegation; the empty id keeps the field's type one on the wire and in the schema.
 NO_DELEGATION: Final = DelegationId("")
+# What the office writes into a register by itself; no account can have this name.
+OFFICE: Final = UserId("_office")
 
 _USER: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 _DELEGATION: Final = re.compile(r"[a-z][a-z0-9]{0,15}")

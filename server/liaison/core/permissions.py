@@ -33,6 +33,9 @@ class Action(Enum):
     REVOKE = auto()
     DRAFT_DISPATCH = auto()
     HANDLE_DISPATCH = auto()
+    SUSPEND_CHANNEL = auto()
+    TURN_KEY = auto()
+    EXPORT_CHANNEL = auto()
 
 
 class Need(Enum):
@@ -52,6 +55,7 @@ class Rule:
 
 
 _PEOPLE: Final = frozenset({Role.OFFICIAL, Role.HEAD})
+_HEADS: Final = frozenset({Role.HEAD})
 _SPEAKERS: Final = _PEOPLE | {Role.BOT}
 _OPS: Final = frozenset({Role.OPS})
 _EVERYBODY: Final = _SPEAKERS | _OPS
@@ -76,6 +80,10 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.DRAFT_DISPATCH: Rule(_SPEAKERS, Need.NOTHING),
     # No bot ever acknowledges, clears or decides anything.
     Action.HANDLE_DISPATCH: Rule(_PEOPLE, Need.NOTHING),
+    # Besides, one must be a member of the channel that it is about, and a writer of the administration log.
+    Action.SUSPEND_CHANNEL: Rule(_HEADS, Need.NOTHING),
+    Action.TURN_KEY: Rule(_HEADS, Need.NOTHING),
+    Action.EXPORT_CHANNEL: Rule(_HEADS, Need.NOTHING),
 }
 
 

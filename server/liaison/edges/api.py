@@ -170,7 +170,7 @@ class Api:
             Route(
                 "POST",
                 f"{channel}/messages",
-                "Publish. 201 for a new message, 200 for a repeat with the same key.",
+                "Publish. 201 for a new message, 200 for a repeat with the same key, 202 for one that is held.",
                 self.publish,
                 frames.PublishReply,
                 body=PublishBody,
@@ -397,8 +397,7 @@ class Api:
 
     async def _execute(self, request: web.Request, actor: Actor, command: frames.AnyCommand) -> web.StreamResponse:
         reply = await self._office.execute(actor, command)
-        is_new = isinstance(reply, frames.PublishReply) and not reply.duplicate
-        return answer(request, reply, status=HTTPStatus.CREATED if is_new else HTTPStatus.OK)
+        return answer(request, reply, status=_status_of(reply))
 
     # --- what a request says --------------------------------------------------------------------------------------
 
@@ -424,6 +423,14 @@ class Api:
             return msgspec.msgpack.decode(data, type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Refused(ErrorCode.INVALID, f"the body is not right: {error}") from error
+
+
+def _status_of(reply: frames.Reply) -> HTTPStatus:
+    if not isinstance(reply, frames.PublishReply):
+        return HTTPStatus.OK
+    if reply.held:
+        return HTTPStatus.ACCEPTED
+    return HTTPStatus.OK if reply.duplicate else HTTPStatus.CREATED
 
 
 def _query(request: web.Request, kind: type[Body]) -> Body:

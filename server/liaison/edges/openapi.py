@@ -67,6 +67,7 @@ def _success(route: Route) -> Json:
     responses = {"200": _content("Done.", route.reply)}
     if route.created:
         responses["201"] = _content("Done, and new.", route.reply)
+        responses["202"] = _content("Held until the channel is resumed.", route.reply)
     return responses
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from liaison.core.entries import Draft, EntryKind, Page, Precedence
 from liaison.core.identifiers import (
     ChannelId,
@@ -18,6 +20,7 @@ from liaison.core.identifiers import (
     parse_user,
 )
 from liaison.core.permissions import Action
+from liaison.core.position import Position
 from liaison.core.register_channels import is_register
 from liaison.core.rights import Account, Channel, Membership, Role
 from liaison.office.actor import Actor
@@ -101,6 +104,10 @@ class Answers:
         """Check a publish and bring it into the form that is stored. Raises Refused."""
         if is_register(channel):
             raise Refused(ErrorCode.FORBIDDEN, "this channel is a register: it is written by its own commands")
+        precedence = Precedence(command.precedence)
+        if precedence is Precedence.LIFE_SAFETY and actor.account.role is Role.BOT:
+            # It passes a suspension and every do-not-disturb: only a person may say that lives are at stake.
+            raise Refused(ErrorCode.FORBIDDEN, "a bot sends nothing with the precedence of life safety")
         members = self._office.rights.members[channel]
         mentions = tuple(UserId(user) for user in dict.fromkeys(command.mentions))
         strangers = [user for user in mentions if user not in members]
@@ -114,7 +121,7 @@ class Answers:
             text=_stored_text(command.text),
             ref=command.reply_to,
             mentions=mentions,
-            precedence=Precedence(command.precedence),
+            precedence=precedence,
         )
 
     async def _submit(self, command_id: int, channel: ChannelId, draft: Draft) -> frames.PublishReply:
@@ -238,13 +245,16 @@ class Answers:
         if unknown:
             positions.update(await self._office.log.heads(unknown))
         reads = await self._office.reads.of(user)
+        joint = [channel for channel in wanted if kind_of(channel) is ChannelKind.JOINT]
+        suspended = await self._office.log.suspended(joint) if joint else frozenset()
         rights = self._office.rights
         infos = []
         for channel in wanted:
             row, membership = rights.channels.get(channel), rights.membership(user, channel)
             if row is not None and membership is not None:
                 position = positions[channel]
-                infos.append(_channel_info(row, membership, position.epoch, position.seq, reads.get(channel, 0)))
+                info = _channel_info(row, membership, position, reads.get(channel, 0))
+                infos.append(msgspec.structs.replace(info, suspended=channel in suspended))
         return infos
 
     async def _open_direct(self, actor: Actor, command: frames.OpenDirect) -> frames.OpenDirectReply:
@@ -309,15 +319,15 @@ def _about(
     )
 
 
-def _channel_info(row: Channel, membership: Membership, epoch: int, head: int, read_seq: int) -> frames.ChannelInfo:
+def _channel_info(row: Channel, membership: Membership, position: Position, read_seq: int) -> frames.ChannelInfo:
     kind = kind_of(row.channel)
     members: list[str] = [*members_of_direct(row.channel)] if kind is ChannelKind.DIRECT else []
     return frames.ChannelInfo(
         channel=row.channel,
         kind=kind.value,
         title=frames.Title(row.title_ko, row.title_en),
-        epoch=epoch,
-        head=head,
+        epoch=position.epoch,
+        head=position.seq,
         read_seq=read_seq,
         can_write=membership.can_write and not is_register(row.channel),
         members=members,

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from liaison.core.entries import Entry
+from liaison.core.entries import Entry, EntryKind
 from liaison.core.identifiers import ChannelId, DelegationId
 from liaison.core.position import Position
 from liaison.office.messages import EncodedEntry, joined_frames
@@ -34,6 +34,8 @@ RING_ENTRIES: Final = 256
 REORDER_GRACE_S: Final = 0.020
 POLL_JITTER: Final = 0.2
 BUS_DOWN_POLL_S: Final = 0.25
+# A tuple: hashing an enum's member would cost every entry more than these two comparisons.
+_TURNS: Final = (EntryKind.SUSPENSION, EntryKind.RESUMPTION)
 
 
 class Receiver(Protocol):
@@ -59,7 +61,16 @@ class Receiver(Protocol):
 class Hub:
     """One channel. `head` is the last seq applied here, `epoch` the one it holds in; both are set once started."""
 
-    def __init__(self, channel: ChannelId, log: Log, clock: Clock, observer: Observer, spawn: Spawn) -> None:
+    def __init__(
+        self,
+        channel: ChannelId,
+        log: Log,
+        clock: Clock,
+        observer: Observer,
+        spawn: Spawn,
+        on_turn: Callable[[ChannelId], None] = lambda _channel: None,
+    ) -> None:
+        """`on_turn` is called when the channel was suspended or resumed; it must not block or raise."""
         self.channel = channel
         self.epoch = 0
         self.head = 0
@@ -68,6 +79,7 @@ class Hub:
         self._clock = clock
         self._observer = observer
         self._spawn = spawn
+        self._on_turn = on_turn
         self._ring: deque[EncodedEntry] = deque(maxlen=RING_ENTRIES)
         self._live: dict[WireFormat, dict[Receiver, None]] = {wire: {} for wire in WireFormat}
         self._live_by_side: Counter[DelegationId] = Counter()
@@ -166,6 +178,8 @@ class Hub:
             receiver.fall_behind(before)
             self._observer.slow_consumer()
         self._report(encoded)
+        if any(row.entry.draft.kind in _TURNS for row in encoded):
+            self._on_turn(self.channel)
 
     def _report(self, encoded: list[EncodedEntry]) -> None:
         now_ms = self._clock.wall_ms()

@@ -124,6 +124,8 @@ class Office:
         self._user_buckets: dict[UserId, TokenBucket] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._short_tasks: set[asyncio.Task[None]] = set()
+        # Channels whose members are being told of a turn, and whether there was another one meanwhile.
+        self._telling: dict[ChannelId, bool] = {}
         self._is_retiring = False
         self._draining = False
         # Sessions that a drain waits for.
@@ -452,7 +454,7 @@ class Office:
         self.registry.poke()
 
     def _make_hub(self, channel: ChannelId) -> Hub:
-        return Hub(channel, self.log, self.clock, self.observer, self.spawn)
+        return Hub(channel, self.log, self.clock, self.observer, self.spawn, self.tell_members)
 
     def _show_typing(self, hint: TypingHint) -> None:
         push = frames.TypingPush(hint.channel, hint.user)
@@ -506,6 +508,27 @@ class Office:
                 for follower in list(self._followers):
                     if follower.actor.account.user == change.user:
                         follower.lose_channel(change.channel)
+
+    def tell_members(self, channel: ChannelId) -> None:
+        """Tell every member at this node how the channel stands now: it was suspended or resumed."""
+        if channel in self._telling:
+            self._telling[channel] = True
+            return
+        self._telling[channel] = False
+        self.spawn(self._tell_members(channel), f"tell members of {channel}")
+
+    async def _tell_members(self, channel: ChannelId) -> None:
+        try:
+            is_due = True
+            # One at a time for each channel: what was read first must not be told last.
+            while is_due:
+                self._telling[channel] = False
+                for user in self.rights.members.get(channel, {}):
+                    for session in list(self._sessions_of.get(user, {}).values()):
+                        await self._tell_of_channel(session, channel, "changed")
+                is_due = self._telling[channel]
+        finally:
+            del self._telling[channel]
 
     async def _tell_of_channel(self, session: Session, channel: ChannelId, event: Any) -> None:
         actor = session.actor

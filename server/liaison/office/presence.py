@@ -7,11 +7,12 @@ again. Own devices go to the store and come back like everybody else's, so that 
 import asyncio
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from liaison.core.identifiers import Millis, SessionId
 from liaison.core.presence import MAX_USERS_PER_STEP, RENEW_MS, Audience, Device, Roster, UserDevices, audience_of
-from liaison.core.profile import OfficeProfile
+from liaison.core.profile import Granularity, OfficeProfile
 from liaison.core.rights import Account
 from liaison.office.presence_audience import AudienceFeed
 from liaison.office.presence_lease import REJOIN_JITTER_MS, RETRY_MS, STORE_TIMEOUT_S, NodeLease
@@ -71,6 +72,15 @@ class PresenceFeed:
     def set_availability(self, session: SessionId, state: Availability) -> None:
         """What a session's device says of its user; sessions that aren't there are ignored."""
         self._lease.set_availability(session, state)
+
+    def set_granularity(self, granularity: Granularity) -> None:
+        """Show each side as finely as was agreed, from now on; everybody who watches gets a snapshot of it."""
+        if granularity is self._profile.granularity:
+            return
+        self._profile = replace(self._profile, granularity=granularity)
+        for feed in list(self._audiences.values()):
+            feed.set_profile(self._profile)
+            feed.push_snapshot(self._stale_since_ms)
 
     def watch(self, watcher: Watcher) -> None:
         """Send differences that follow on `reply` to `watcher` from now on; idempotent."""

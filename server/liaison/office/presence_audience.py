@@ -47,6 +47,12 @@ class AudienceFeed:
         if self._window is None:
             self._flush()
 
+    def set_profile(self, profile: OfficeProfile) -> None:
+        """See the same roster by another profile: a version of its own, so push a snapshot after this."""
+        self._unsent.clear()
+        self._version += 1
+        self._view = View.of(self._view.audience, profile, self._roster)
+
     def close(self) -> None:
         """Send no more by itself."""
         if self._window is not None:

@@ -4,5 +4,7 @@ A register keeps its commands and replies in a module of its own and adds its un
 """
 
 from liaison.protocol import frames
+from liaison.protocol.administration_frames import AdministrationCommand
+from liaison.protocol.dispatch_frames import DispatchCommand
 
-AnyCommand = frames.AnyCommand
+AnyCommand = frames.AnyCommand | DispatchCommand | AdministrationCommand

@@ -60,6 +60,7 @@ class ErrorCode(Enum):
     UNKNOWN_OUTCOME = ErrorRow(502, True, 504, CloseCode.UNKNOWN_OUTCOME)
     DRAINING = ErrorRow(503, True, 503)
     INTERNAL = ErrorRow(504, True, 500)
+
     NO_SUCH_DISPATCH = ErrorRow(600, False, 404)
     DISPATCH_STATE = ErrorRow(601, False, 409)
     DISPATCH_CLOSED = ErrorRow(602, False, 409)
@@ -71,6 +72,23 @@ class ErrorCode(Enum):
     DISPATCH_ITEMS = ErrorRow(608, False, 400)
     DISPATCH_ANSWER = ErrorRow(609, False, 409)
     DISPATCH_TIME = ErrorRow(610, False, 400)
+
+    NO_SUCH_PROPOSAL = ErrorRow(640, False, 404)
+    PROPOSAL_ENDED = ErrorRow(641, False, 409)
+    PROPOSAL_EXPIRED = ErrorRow(642, False, 409)
+    PROPOSAL_APPROVED = ErrorRow(643, False, 409)
+    PROPOSAL_NOT_APPROVED = ErrorRow(644, False, 409)
+    PROPOSAL_DIGEST = ErrorRow(645, False, 409)
+    ALREADY_APPROVED = ErrorRow(646, False, 409)
+    SIDE_HAS_APPROVED = ErrorRow(647, False, 409)
+    PROPOSAL_OTHER_SIDE = ErrorRow(648, False, 403)
+    PROPOSAL_TIME = ErrorRow(649, False, 400)
+    NOT_FOR_BOTH_SIDES = ErrorRow(650, False, 400)
+    NOT_A_PERSON = ErrorRow(651, False, 400)
+    NOT_A_BOT = ErrorRow(652, False, 400)
+    ALREADY_SUSPENDED = ErrorRow(653, False, 409)
+    NOT_SUSPENDED = ErrorRow(654, False, 409)
+    EXPORT_NOT_APPROVED = ErrorRow(655, False, 403)
 
     @property
     def wire_name(self) -> str:

@@ -23,6 +23,8 @@ MAX_CLIENT_CHARS: Final = 64
 MAX_SESSION_CHARS: Final = 32
 # A sentence for the audit log.
 MAX_REASON_CHARS: Final = 200
+# A century: longer is for ever, which is 0.
+MAX_RETENTION_DAYS: Final = 36_525
 MAX_MENTIONS: Final = 32
 MAX_DIRECT_MEMBERS: Final = 8
 # One page of history at 16 KiB a message would pass any frame limit a client sets, so pages are also cut by bytes.
