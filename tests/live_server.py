@@ -39,26 +39,30 @@ class LiveServer:
 
     People: `south-head`, `south-1` … `south-4`, the same for north, and `ops`; channels `joint/general`,
     `joint/weather`, `joint/crossings`, `south/desk`, `north/desk`; no messages. `settings` are environment variables
-    such as LIAISON_LIMITS__SESSIONS_PER_USER. Everything blocks, and may be called with an event loop running.
+    such as LIAISON_LIMITS__SESSIONS_PER_USER. `host` is an address of loopback. Everything blocks, and may be called
+    with an event loop running.
     """
 
-    def __init__(self, data_dir: Path, settings: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self, data_dir: Path, settings: Mapping[str, str] = {}, *, host: str = "127.0.0.1", is_seeded: bool = False
+    ) -> None:
         self.data_dir = data_dir
+        self.host = host
         # Kept between starts, so that clients find the server where it was.
-        self.port = _free_port()
+        self.port = _free_port(host)
         self.journal = data_dir.with_name(data_dir.name + ".journal")
         self._settings = dict(settings)
         self._process: subprocess.Popen[bytes] | None = None
         self._passwords = demo_passwords(random.Random(1))
-        self._is_seeded = False
+        self._is_seeded = is_seeded
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def ws_url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}{WEBSOCKET_PATH}"
+        return f"ws://{self.host}:{self.port}{WEBSOCKET_PATH}"
 
     @property
     def pid(self) -> int:
@@ -111,7 +115,7 @@ class LiveServer:
         }
         with self.journal.open("ab") as journal:
             self._process = subprocess.Popen(
-                [*command, "--host", "127.0.0.1", "--port", str(self.port)],
+                [*command, "--host", self.host, "--port", str(self.port)],
                 stdout=subprocess.PIPE,
                 stderr=journal,
                 env=environment,
@@ -119,7 +123,7 @@ class LiveServer:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            self._process.wait(_START_TIMEOUT_S)
+            self.wait(_START_TIMEOUT_S)
             raise AssertionError(f"the server did not start:\n{self.journal.read_text()}")
         assert json.loads(line)["address"] == self.url
         return self
@@ -136,6 +140,11 @@ class LiveServer:
         """Stop in good order, and start again."""
         self.stop()
         return self.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and hasn't ended, by a signal or by itself."""
+        return self._process is not None and self._process.poll() is None
 
     def wait(self, timeout_s: float = _STOP_TIMEOUT_S) -> int:
         """Wait until it has ended by itself, and give its exit code."""
@@ -185,7 +194,7 @@ class LiveServer:
             time.sleep(0.05)
 
 
-def _free_port() -> int:
+def _free_port(host: str) -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         return int(probe.getsockname()[1])

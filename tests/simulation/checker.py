@@ -19,7 +19,7 @@ SHORTEST_GRACE_S = 5.5
 PRESENCE_LATENCY_S = 1.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LogRow:
     """An entry of the final log."""
 
@@ -41,8 +41,11 @@ class FinalState:
     shown_online: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
-def violations(events: Sequence[Event], final: FinalState) -> list[str]:
-    """Give every broken promise, as `NAME what`; an empty list is a run without any."""
+def violations(events: Iterable[Event], final: FinalState) -> list[str]:
+    """Give every broken promise, as `NAME what`; an empty list is a run without any.
+
+    `events` are gone through several times, and may be in a file.
+    """
     return [
         *_check_log(final.rows),
         *_check_acks(events, final.rows),
@@ -66,7 +69,7 @@ def _check_log(rows: Sequence[LogRow]) -> Iterable[str]:
             yield f"C2 {sender} is {times} times in {channel}: {text}"
 
 
-def _check_acks(events: Sequence[Event], rows: Sequence[LogRow]) -> Iterable[str]:
+def _check_acks(events: Iterable[Event], rows: Sequence[LogRow]) -> Iterable[str]:
     place = {(row.channel, row.sender, row.key): row for row in rows}
     for event in events:
         if event["kind"] == "ack":
@@ -77,7 +80,7 @@ def _check_acks(events: Sequence[Event], rows: Sequence[LogRow]) -> Iterable[str
                 yield f"C2 {event['key']} was acknowledged as {event['seq']} and is {row.seq}"
 
 
-def _check_views(events: Sequence[Event], rows: Sequence[LogRow]) -> Iterable[str]:
+def _check_views(events: Iterable[Event], rows: Sequence[LogRow]) -> Iterable[str]:
     log = {(row.channel, row.seq): row for row in rows}
     last: dict[tuple[str, str], int] = {}
     for event in events:
@@ -98,7 +101,7 @@ def _check_views(events: Sequence[Event], rows: Sequence[LogRow]) -> Iterable[st
         last[reader] = event["seq"]
 
 
-def _check_order(events: Sequence[Event], rows: Sequence[LogRow]) -> Iterable[str]:
+def _check_order(events: Iterable[Event], rows: Sequence[LogRow]) -> Iterable[str]:
     place = {(row.channel, row.sender, row.key): row.seq for row in rows}
     acknowledged: dict[str, int] = defaultdict(int)
     floor: dict[tuple[str, str, str], int] = {}
@@ -134,7 +137,7 @@ def _check_liveness(final: FinalState) -> Iterable[str]:
             yield f"L1 {client} still has {waiting} to send"
 
 
-def _check_presence(events: Sequence[Event], final: FinalState) -> Iterable[str]:
+def _check_presence(events: Iterable[Event], final: FinalState) -> Iterable[str]:
     for viewer, shown in final.shown_online.items():
         if shown != final.online:
             yield f"P1 {viewer} sees {sorted(shown ^ final.online)} wrongly"

@@ -1,0 +1,213 @@
+"""Holds a recorded run against what is promised: `python -m tests.torture.check FILE`.
+
+C1 to C6, L1 and P1 as in tests/simulation/checker.py; P2 and P3 with the bounds of real time. The last line is one
+JSON object; the exit code is 1 when a promise was broken.
+"""
+
+import json
+import sys
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from tests.simulation.checker import SHORTEST_GRACE_S, FinalState, LogRow, violations
+from tests.simulation.history import Event
+from tests.torture.history_file import RecordedHistory
+
+INVARIANTS: Final = {
+    "C1": "acknowledged and in the log",
+    "C2": "stored once, where the acknowledgement said",
+    "C3": "log without a gap",
+    "C4": "every reader saw one run of the log",
+    "C5": "order of sending kept",
+    "C6": "nothing received that isn't in the log",
+    "L1": "level and done after healing",
+    "P1": "presence is the truth after healing",
+    "P2": "nobody shown offline who was away for less than the grace",
+    "P3": "presence without a gap",
+    "N1": "no process ended by itself",
+}
+# From a reply to `connect` until every other node shows it, on a machine under load.
+PRESENCE_LATENCY_S: Final = 1.5
+# What presence takes to be true again after a node, or its way to Redis, comes back (six seconds), and that to show.
+HEALING_S: Final = 6.0 + PRESENCE_LATENCY_S
+# These keep one node from the others: its people go for them, and what it shows is old.
+BLINDING: Final = frozenset({"node stopped", "node cut from Redis", "node partitioned", "clients half-open"})
+
+
+@dataclass
+class Verdict:
+    """What came of it."""
+
+    broken: Sequence[str]
+    acked: int
+    faults: Counter[str] = field(default_factory=Counter)
+    in_flight: int = 0
+
+    def summary(self) -> dict[str, int]:
+        """Give the counts by which a run is judged."""
+        names = Counter(_kind(one) for one in self.broken)
+        return {
+            "acked": self.acked,
+            "faults": self.faults.total(),
+            "kinds": len(self.faults),
+            "in_flight": self.in_flight,
+            **{kind: names[kind] for kind in ("lost", "doubled", "reordered", "invented")},
+            "violations": len(self.broken),
+        }
+
+
+_KINDS: Final = {"C1": "lost", "C2": "doubled", "C3": "reordered", "C5": "reordered", "C6": "invented"}
+
+
+def _kind(broken: str) -> str:
+    name = broken[:2]
+    if name != "C4":
+        return _KINDS.get(name, name)
+    if broken.endswith("twice"):
+        return "doubled"
+    return "invented" if "another text" in broken else "reordered"
+
+
+def check(events: Iterable[Event]) -> Verdict:
+    """Check a whole history, which is gone through several times."""
+    kinds: Counter[str] = Counter()
+    faults: Counter[str] = Counter()
+    in_flight = 0
+    for event in events:
+        kinds[event["kind"]] += 1
+        if event["kind"] == "fault":
+            faults[event["fault"]] += 1
+            in_flight += event["in_flight"] > 0
+    final = _final(events)
+    broken = [*violations(events, final), *_resets(events), *_shown_offline(events), *_deaths(events)]
+    if not final.cursors:
+        broken.append("L1 the run did not come to its end")
+    return Verdict(broken, kinds["ack"], faults, in_flight)
+
+
+def _final(events: Iterable[Event]) -> FinalState:
+    rows: list[LogRow] = []
+    final = FinalState(rows)
+    for event in events:
+        match event["kind"]:
+            case "row":
+                rows.append(LogRow(event["channel"], event["seq"], event["sender"], event["key"], event["text"]))
+            case "final":
+                final = FinalState(
+                    rows,
+                    event["cursors"],
+                    event["outboxes"],
+                    frozenset(event["online"]),
+                    {viewer: frozenset(shown) for viewer, shown in event["shown_online"].items()},
+                )
+            case _:
+                pass
+    return final
+
+
+def _resets(events: Iterable[Event]) -> Iterable[str]:
+    # No backup was restored, so every position stays good.
+    for event in events:
+        if event["kind"] == "reset":
+            yield f"C4 {event['client']} was told to forget {event['channel']}"
+
+
+def _deaths(events: Iterable[Event]) -> Iterable[str]:
+    for event in events:
+        if event["kind"] == "died":
+            yield f"N1 {event['node']} had ended by itself"
+
+
+@dataclass
+class _Life:
+    """When somebody was connected: beginnings, ends (what was heard last) and nodes, in order of time."""
+
+    begins: list[float] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
+    nodes: list[str] = field(default_factory=list)
+
+    def outage_s(self, at: float) -> float:
+        """Give how long the last outage before `at` has lasted by then; 0 when there was none lately."""
+        index = bisect_right(self.begins, at) - 1
+        if index < 0:
+            return float("inf")
+        end = self.ends[index] if index < len(self.ends) else float("inf")
+        if end < at:
+            return at - end
+        if at - self.begins[index] <= PRESENCE_LATENCY_S and index > 0:
+            return self.begins[index] - self.ends[index - 1]
+        return float("inf") if index == 0 and at - self.begins[0] <= PRESENCE_LATENCY_S else 0.0
+
+    def nodes_by(self, at: float) -> set[str]:
+        """Give the nodes of the last two connections before `at`."""
+        index = bisect_right(self.begins, at)
+        return set(self.nodes[max(0, index - 2) : index])
+
+
+def _shown_offline(events: Iterable[Event]) -> Iterable[str]:
+    lives: dict[str, _Life] = defaultdict(_Life)
+    blind: list[tuple[str, float, float]] = []
+    began: dict[tuple[str, str], float] = {}
+    seen: list[dict[str, Any]] = []
+    for event in events:
+        match event["kind"]:
+            case "link_up":
+                lives[event["client"]].begins.append(event["at"])
+                lives[event["client"]].nodes.append(event["node"])
+            case "link_down":
+                lives[event["client"]].ends.append(event["heard_at"])
+            case "fault" if event["fault"] in BLINDING:
+                began[event["fault"], event["node"]] = event["at"]
+            case "fault_over" if event["fault"] in BLINDING:
+                blind.append((event["node"], began[event["fault"], event["node"]], event["at"] + HEALING_S))
+            case "shown_offline":
+                seen.append(event)
+            case _:
+                pass
+    for event in seen:
+        at = event["at"]
+        for user in event["users"]:
+            life = lives.get(user)
+            if life is None:
+                continue
+            nodes = life.nodes_by(at) | {event["node"]}
+            if any(node in nodes and start <= at <= end for node, start, end in blind):
+                continue
+            outage_s = life.outage_s(at)
+            if outage_s < SHORTEST_GRACE_S:
+                yield f"P2 {user} was shown offline to {event['client']} at {at:.1f}, away for {outage_s:.1f} s"
+
+
+def report(verdict: Verdict, events: Iterable[Event]) -> str:
+    """Give faults by kind, and every invariant with its count."""
+    hit: Counter[str] = Counter()
+    for event in events:
+        if event["kind"] == "fault" and event["in_flight"]:
+            hit[event["fault"]] += 1
+    lines = ["faults, and how many of them struck a publish in flight:"]
+    lines += [f"  {name:28} {count:5} {hit[name]:5}" for name, count in sorted(verdict.faults.items())]
+    names = Counter(one[:2] for one in verdict.broken)
+    lines.append("promises, and how often each was broken:")
+    lines += [f"  {name} {what:60} {names[name]:5}" for name, what in INVARIANTS.items()]
+    lines += [f"  broken: {one}" for one in verdict.broken[:20]]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Check the file named on the command line."""
+    if len(sys.argv) != 2:
+        print("usage: python -m tests.torture.check FILE", file=sys.stderr)
+        return 2
+    events = RecordedHistory(Path(sys.argv[1]))
+    verdict = check(events)
+    print(report(verdict, events))
+    print(json.dumps(verdict.summary()))
+    return 1 if verdict.broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

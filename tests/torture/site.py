@@ -1,0 +1,222 @@
+"""A whole site of real processes: three nodes, PostgreSQL, Redis, and a misbehaving proxy on every way between them.
+
+Each node has its own address of loopback, its own way to PostgreSQL, its own way to Redis and a second door for
+clients, so that one node alone can be cut off. A stalled proxy is a partition: nothing comes through, and nobody is told.
+"""
+
+import os
+import secrets
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
+from liaison.core.rights import Account, Channel, Credential, CredentialKind, Role, digest_of
+from liaison.protocol.names import WEBSOCKET_PATH
+from liaison.wiring import BackOffice
+from tests.live_server import LiveServer
+from tests.postgres_server import PASSWORD, PostgresServer
+from tests.redis_server import RedisServer, redis_server
+from tests.simulation.checker import LogRow
+from tests.tcp_proxy import TcpProxy
+from tests.torture.roaming_client import Door
+
+OFFICE: Final = "torture"
+HOSTS: Final = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
+_START_TIMEOUT_S: Final = 60.0
+# A running node knows within half a second what was changed beside it.
+_KNOWN_AFTER_S: Final = 1.0
+_LIFETIME_MS: Final = 24 * 3600 * 1000
+
+
+class Node:
+    """One server process, and the ways to it and from it."""
+
+    def __init__(self, server: LiveServer, to_postgres: TcpProxy, to_redis: TcpProxy, door: TcpProxy) -> None:
+        self.name = server.host
+        self.server = server
+        self.to_postgres = to_postgres
+        self.to_redis = to_redis
+        self.back_door = door
+        self.is_paused = False
+
+    @property
+    def door(self) -> Door:
+        """The way straight to it."""
+        return Door(self.name, self.server.ws_url)
+
+    @property
+    def proxied_door(self) -> Door:
+        """The way through `back_door`."""
+        return Door(self.name, f"ws://127.0.0.1:{self.back_door.port}{WEBSOCKET_PATH}")
+
+    def pause(self) -> None:
+        """Let the process stand still: its sockets stay open, and nothing is answered."""
+        os.kill(self.server.pid, signal.SIGSTOP)
+        self.is_paused = True
+
+    def resume(self) -> None:
+        """Undo `pause`; idempotent."""
+        if self.is_paused:
+            os.kill(self.server.pid, signal.SIGCONT)
+            self.is_paused = False
+
+    def start(self) -> None:
+        """Start until it serves, as a supervisor would: while a store is away a node refuses to."""
+        deadline_s = time.monotonic() + _START_TIMEOUT_S
+        while True:
+            try:
+                self.server.start()
+                return
+            except AssertionError:
+                if time.monotonic() > deadline_s:
+                    raise
+                time.sleep(0.3)
+
+    def heal(self) -> None:
+        """Let everything through again."""
+        self.resume()
+        for way in (self.to_postgres, self.to_redis, self.back_door):
+            way.delay(0)
+            way.accept()
+            way.flow()
+        self.to_postgres.lose_commit_replies(0)
+
+
+class Site:
+    """Everything that serves; `steward` works on the office's data past all proxies."""
+
+    def __init__(
+        self, nodes: Sequence[Node], postgres: PostgresServer, redis: RedisServer, steward: LiveServer
+    ) -> None:
+        self.nodes = nodes
+        self.postgres = postgres
+        self.redis = redis
+        self.steward = steward
+
+    def tokens(self, users: Sequence[str], channels: Sequence[str]) -> dict[str, str]:
+        """Make channels, and bots of the two sides in turn who may use them all; give the bots' tokens."""
+
+        async def create(office: BackOffice) -> dict[str, str]:
+            for channel in channels:
+                if ChannelId(channel) not in office.registry.rights.channels:
+                    await office.accounts.create_channel(Channel(ChannelId(channel), channel, channel), by="test")
+            tokens = {}
+            for number, user in enumerate(users):
+                bot = Account(UserId(user), user, DelegationId(("south", "north")[number % 2]), Role.BOT)
+                login = await office.accounts.create_token(
+                    bot, channels, read_only=False, lifetime_ms=_LIFETIME_MS, by="test"
+                )
+                tokens[user] = login.secret
+            return tokens
+
+        tokens = self.steward.administer(create)
+        time.sleep(_KNOWN_AFTER_S)
+        return tokens
+
+    def ops_token(self) -> str:
+        """Give a way in for ops, who are told the causes of departures."""
+        secret = secrets.token_urlsafe(24)
+
+        async def create(office: BackOffice) -> None:
+            now_ms = office.clock.wall_ms()
+            credential = Credential(
+                digest_of(secret), UserId("ops"), CredentialKind.TOKEN, "test", now_ms, Millis(now_ms + _LIFETIME_MS)
+            )
+            await office.directory.add_credential(credential, actor="test")
+
+        self.steward.administer(create)
+        time.sleep(_KNOWN_AFTER_S)
+        return secret
+
+    def rows(self, channels: Sequence[str]) -> list[LogRow]:
+        """Read the whole log of these channels from PostgreSQL."""
+
+        async def read(office: BackOffice) -> list[LogRow]:
+            rows: list[LogRow] = []
+            for channel in channels:
+                last = 0
+                while entries := (
+                    await office.log.read(ChannelId(channel), after=last, limit=1000, max_bytes=1 << 24)
+                ).entries:
+                    last = entries[-1].seq
+                    rows.extend(
+                        LogRow(channel, one.seq, one.draft.sender, one.draft.key, one.draft.text) for one in entries
+                    )
+            return rows
+
+        return self.steward.administer(read)
+
+    def heal(self) -> None:
+        """Let everything run and everything through again."""
+        self.redis.resume()
+        for node in self.nodes:
+            node.heal()
+
+    def journals(self) -> str:
+        """What the nodes wrote about themselves."""
+        return "\n".join(node.server.journal.read_text(errors="replace") for node in self.nodes)
+
+
+@contextmanager
+def site(*, fsync: bool = False) -> Iterator[Site]:
+    """Run a site. With `fsync` PostgreSQL waits for the disk: nothing here takes the power away, so it needn't."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="liaison-torture-")))
+        settings = {"fsync": "on" if fsync else "off", "max_connections": "100", "log_min_messages": "fatal"}
+        postgres = stack.enter_context(PostgresServer(settings))
+        redis = stack.enter_context(redis_server())
+        steward = LiveServer(folder / "steward", _settings(postgres.url(password="")))
+        # A first look makes the people; the nodes find them there.
+        steward.administer(_nothing)
+        steward.token("first", "south", ["joint/general"])
+        nodes = [stack.enter_context(_node(folder, host, postgres, redis)) for host in HOSTS]
+        with ThreadPoolExecutor(len(nodes)) as threads:
+            list(threads.map(Node.start, nodes))
+        yield Site(nodes, postgres, redis, steward)
+
+
+async def _nothing(office: BackOffice) -> None:
+    pass
+
+
+@contextmanager
+def _node(folder: Path, host: str, postgres: PostgresServer, redis: RedisServer) -> Iterator[Node]:
+    with (
+        TcpProxy(postgres.port, is_postgres=True) as to_postgres,
+        TcpProxy(redis.port) as to_redis,
+    ):
+        settings = {
+            **_settings(postgres.url(port=to_postgres.port, password="")),
+            "LIAISON_REDIS__URL": f"redis://127.0.0.1:{to_redis.port}",
+            "LIAISON_SERVER__NODE": host,
+            # All clients come from one address, and catch up as fast as they can.
+            "LIAISON_LIMITS__CONNECTS_PER_ADDRESS_PER_S": "0",
+            "LIAISON_LIMITS__COMMANDS_PER_S": "2000",
+            "LIAISON_LIMITS__COMMANDS_BURST": "4000",
+            "LIAISON_LIMITS__USER_PUBLISHES_PER_S": "2000",
+            "LIAISON_LIMITS__USER_PUBLISHES_BURST": "4000",
+            "LIAISON_LOG__LEVEL": "warning",
+            "LIAISON_LOG__FORMAT": "json",
+        }
+        server = LiveServer(folder / host, settings, host=host, is_seeded=True)
+        with TcpProxy(server.port, target_host=host) as door:
+            node = Node(server, to_postgres, to_redis, door)
+            try:
+                yield node
+            finally:
+                node.resume()
+                server.kill()
+
+
+def _settings(postgres_url: str) -> dict[str, str]:
+    return {
+        "LIAISON_OFFICE__ID": OFFICE,
+        "LIAISON_POSTGRES__URL": postgres_url,
+        "LIAISON_POSTGRES__PASSWORD": PASSWORD,
+    }
