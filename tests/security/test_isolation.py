@@ -18,6 +18,7 @@ import pytest
 from liaison.edges.api import PREFIX
 from liaison.protocol import frames
 from liaison.protocol.commands import AnyCommand
+from liaison.protocol.dispatch_frames import DispatchCommand
 from liaison.protocol.names import STREAM_PATH
 from tests.security.premises import SIDES, Client, Premises, comparable, open_desk, open_premises, other, strangers
 
@@ -90,6 +91,8 @@ OF_OPS: Final[Mapping[type[frames.Command], Command]] = {
 }
 # These have tests of their own below.
 TESTED_APART: Final[frozenset[type[frames.Command]]] = frozenset({frames.Connect, frames.OpenDirect})
+# What each side learns of a dispatch, and when, is tested with the whole of its life in tests/office/test_dispatch*.py.
+OF_DISPATCHES: Final[frozenset[type[frames.Command]]] = frozenset(get_args(DispatchCommand))
 
 # Pushes about a channel: those inside must have had each of them while those outside had nothing.
 PUSHES_OF_A_CHANNEL: Final[frozenset[type[msgspec.Struct]]] = frozenset(
@@ -123,7 +126,7 @@ ENDPOINTS_OF_NO_CHANNEL: Final = frozenset(
 
 
 def test_every_command_has_its_place_in_the_matrix() -> None:
-    placed = {*ABOUT_A_CHANNEL, *OF_EVERYTHING, *OF_NO_CHANNEL, *OF_OPS, *TESTED_APART}
+    placed = {*ABOUT_A_CHANNEL, *OF_EVERYTHING, *OF_NO_CHANNEL, *OF_OPS, *TESTED_APART, *OF_DISPATCHES}
     assert placed == set(get_args(AnyCommand))
 
 

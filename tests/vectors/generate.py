@@ -26,6 +26,7 @@ from liaison.core.identifiers import (
 from liaison.protocol import frames, limits
 from liaison.protocol.codec import WireFormat, encode_payload
 from liaison.protocol.errors import ErrorCode
+from tests.vectors import administration, dispatches
 
 FOLDER: Final = Path(__file__).resolve().parent
 
@@ -80,6 +81,8 @@ COMMANDS: Final[Sequence[Json]] = (
     {"type": "disconnect", "id": 32, "session": "k3m9tq2xw7ab"},
     {"type": "revoke", "id": 33, "user": "north-bot", "reason": "열쇠가 유출됨"},
     {"type": "ping", "id": 27},
+    *dispatches.COMMANDS,
+    *administration.COMMANDS,
 )
 
 _LINK: Final = bytes(range(32))
@@ -246,6 +249,8 @@ ANSWERS: Final[Sequence[tuple[str, frames.Reply | frames.ErrorReply]]] = (
     ("disconnect", frames.Reply(id=32)),
     ("revoke", frames.RevokeReply(id=33, ended=2)),
     ("ping", frames.PingReply(id=27, time_ms=_NOON_MS)),
+    *dispatches.ANSWERS,
+    *administration.ANSWERS,
     ("", frames.ErrorReply(0, 100, "malformed", "the frame is no map", temporary=False, ref="k3m9tq2x")),
     (
         "",

@@ -56,6 +56,17 @@ export const ERROR_CODES = new Map([
   ["unknown_outcome", 502],
   ["draining", 503],
   ["internal", 504],
+  ["no_such_dispatch", 600],
+  ["dispatch_state", 601],
+  ["dispatch_closed", 602],
+  ["dispatch_changed", 603],
+  ["dispatch_other_side", 604],
+  ["dispatch_own_clearance", 605],
+  ["dispatch_not_cleared", 606],
+  ["dispatch_not_read_back", 607],
+  ["dispatch_items", 608],
+  ["dispatch_answer", 609],
+  ["dispatch_time", 610],
 ]);
 
 // Standard codes after which trying again can't help: the same bytes would be refused again.

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from liaison.protocol import limits
 from liaison.protocol.frames import Command, Key, PageLimit, PrecedenceName, Reply, Seq, Text
@@ -43,7 +43,7 @@ class DispatchItem(Struct, frozen=True, forbid_unknown_fields=True):
     value: ItemValue
 
 
-Items = Annotated[tuple[DispatchItem, ...], Meta(max_length=limits.MAX_DISPATCH_ITEMS)]
+Items = Annotated[list[DispatchItem], Meta(max_length=limits.MAX_DISPATCH_ITEMS)]
 
 
 class _Letter(Command, frozen=True):
@@ -54,7 +54,7 @@ class _Letter(Command, frozen=True):
     rank: Line
     addressee: Line
     precedence: PrecedenceName = ""
-    items: Items = ()
+    items: Items = field(default_factory=list)
     reference: Annotated[str, Meta(max_length=limits.MAX_DISPATCH_NAME_CHARS)] = ""
 
 
