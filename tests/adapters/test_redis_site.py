@@ -1,5 +1,6 @@
 """Which Redis is good enough, what is said of one that isn't, and the rights and certificates it takes."""
 
+import asyncio
 import datetime as dt
 import re
 import secrets
@@ -11,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,7 +20,17 @@ from cryptography.x509.oid import NameOID
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
-from liaison.adapters.redis_site import Address, Form, RedisRefusedError, RedisSettings, RedisSite, Tls, unfit_because
+from liaison.adapters.redis_site import (
+    REDIS_FAILURES,
+    Address,
+    Form,
+    RedisRefusedError,
+    RedisSettings,
+    RedisSite,
+    Tls,
+    answered,
+    unfit_because,
+)
 from liaison.core.presence import GRACE_MS
 from tests.adapters.bus_listener import GENERAL
 from tests.adapters.presence_follower import Followed, fill
@@ -244,3 +256,22 @@ class TestTls:
         assert "certificate" in (await refusal(settings)).lower()
         async with bus_at(settings) as bus:
             assert not bus.is_up
+
+
+def test_writing_to_a_connection_that_uvloop_has_closed_is_a_failure_of_redis_and_no_crash() -> None:
+    async def write_after_the_end() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", shared_redis().port)
+        writer.transport.abort()
+        await reader.read()
+        writer.writelines([b"PING\r\n"])
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, pytest.raises(REDIS_FAILURES):
+        runner.run(answered(write_after_the_end()))
+
+
+async def test_any_other_runtime_error_is_a_bug_and_stays_one() -> None:
+    async def crash() -> None:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    with pytest.raises(RuntimeError, match="dictionary"):
+        await answered(crash())

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, TypeVar
 
+import redis.exceptions
 import structlog
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
@@ -37,6 +38,10 @@ OLDEST_VERSION: Final = (7, 0)
 # Everything by which redis-py says that a call failed. It never leaves the adapters.
 REDIS_FAILURES: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 
+# What uvloop says, by a RuntimeError, when something is written to a connection that was reset before anybody read from
+# it. asyncio's own loop only warns there, so redis-py lets it through as it comes.
+_CLOSED: Final = "the handler is closed"
+
 
 def raise_if_cancelled(*, since: int = 0) -> None:
     """Be cancelled after all, when the task was asked to more often than `since`.
@@ -62,6 +67,10 @@ async def answered(call: Awaitable[T]) -> T:
     try:
         async with asyncio.timeout(CALL_TIMEOUT_S):
             return await call
+    except RuntimeError as error:
+        if _CLOSED not in str(error):
+            raise
+        raise redis.exceptions.ConnectionError(str(error)) from error
     finally:
         raise_if_cancelled(since=before)
 
