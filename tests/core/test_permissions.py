@@ -27,6 +27,9 @@ ANYWHERE = {
     Action.REVOKE: "p",
     Action.DRAFT_DISPATCH: "ohb",
     Action.HANDLE_DISPATCH: "oh",
+    Action.SUSPEND_CHANNEL: "h",
+    Action.TURN_KEY: "h",
+    Action.EXPORT_CHANNEL: "h",
 }
 AS_A_MEMBER = {Action.SUBSCRIBE: "ohb", Action.READ: "ohb", Action.MARK_READ: "ohb"}
 AS_A_WRITER = {Action.PUBLISH: "ohb", Action.REACT: "ohb", Action.TYPE: "ohb"}

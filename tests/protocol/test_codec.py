@@ -44,7 +44,7 @@ def values(of: msgspec.inspect.Type) -> st.SearchStrategy[Any]:  # noqa: PLR0911
             return st.integers(low, high)
         case msgspec.inspect.StrType(min_length=shortest, max_length=longest):
             # Surrogates have no bytes. The longest that are allowed are in test_limits.py and in the vectors.
-            most = 16 if longest is None else min(longest, 16)
+            most = max(shortest or 0, 16 if longest is None else min(longest, 16))
             return st.text(st.characters(exclude_categories=["Cs"]), min_size=shortest or 0, max_size=most)
         case msgspec.inspect.BoolType():
             return st.booleans()

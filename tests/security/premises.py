@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from liaison.edges.metrics import Metrics
 from liaison.edges.server import EdgeServer, listen
 from liaison.edges.settings import EdgeSettings
 from liaison.office.accounts import Accounts
+from liaison.office.administration import AdministrationDepartment
 from liaison.office.office import Desks, Office, World
 from liaison.office.presence import PresenceFeed
 from liaison.office.registry import Registry
@@ -207,6 +209,8 @@ async def open_premises(static: Path, *, office_settings: OfficeSettings | None 
         accounts=Accounts(directory, registry, PlainPasswords(), PROFILE, clock, rng.randbytes),
         presence=PresenceFeed(MemoryPresence(clock, epoch="p"), clock, PROFILE, node="n1", rng=rng),
         session_table=SessionTable("n1"),
+        # Looks once, at the start: later its own questions to the log would be counted with those of a command.
+        departments=[partial(AdministrationDepartment, look_every_s=86_400)],
     )
     office = Office("n1", PROFILE, office_settings or OfficeSettings(), world, desks)
     settings = EdgeSettings(

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from liaison.edges.api import PREFIX
-from liaison.protocol import frames
+from liaison.protocol import administration_frames, frames
 from liaison.protocol.commands import AnyCommand
 from liaison.protocol.dispatch_frames import DispatchCommand
 from liaison.protocol.names import STREAM_PATH
@@ -69,6 +69,14 @@ ABOUT_A_CHANNEL: Final[Mapping[type[frames.Command], Callable[[str], list[Comman
         {"type": "search", "query": "tunnel", "channel": channel},
         {"type": "search", "query": "no such word", "channel": channel, "before_ms": 1},
     ],
+    administration_frames.SuspendChannel: lambda channel: [
+        {"type": "suspend_channel", "channel": channel, "key": "k1", "authority": "a", "reason": "r"},
+        {"type": "suspend_channel", "channel": channel, "key": "k1", "authority": "a", "reason": "\x00"},
+    ],
+    administration_frames.HeldMessages: lambda channel: [{"type": "held_messages", "channel": channel}],
+    administration_frames.ExportChannel: lambda channel: [
+        {"type": "export_channel", "channel": channel, "key": "k1", "after": after} for after in (0, 5)
+    ],
 }
 
 # Commands that name none. Their answers must be the same to the byte before the channel is made and after.
@@ -93,6 +101,17 @@ OF_OPS: Final[Mapping[type[frames.Command], Command]] = {
 TESTED_APART: Final[frozenset[type[frames.Command]]] = frozenset({frames.Connect, frames.OpenDirect})
 # What each side learns of a dispatch, and when, is tested with the whole of its life in tests/office/test_dispatch*.py.
 OF_DISPATCHES: Final[frozenset[type[frames.Command]]] = frozenset(get_args(DispatchCommand))
+
+# Both sides' own business: what each may do and learns of it is tested in tests/office/test_administration.py.
+OF_ADMINISTRATION: Final[frozenset[type[frames.Command]]] = frozenset(
+    {
+        administration_frames.Propose,
+        administration_frames.ApproveProposal,
+        administration_frames.RejectProposal,
+        administration_frames.WithdrawProposal,
+        administration_frames.Administration,
+    }
+)
 
 # Pushes about a channel: those inside must have had each of them while those outside had nothing.
 PUSHES_OF_A_CHANNEL: Final[frozenset[type[msgspec.Struct]]] = frozenset(
@@ -126,7 +145,15 @@ ENDPOINTS_OF_NO_CHANNEL: Final = frozenset(
 
 
 def test_every_command_has_its_place_in_the_matrix() -> None:
-    placed = {*ABOUT_A_CHANNEL, *OF_EVERYTHING, *OF_NO_CHANNEL, *OF_OPS, *TESTED_APART, *OF_DISPATCHES}
+    placed = {
+        *ABOUT_A_CHANNEL,
+        *OF_EVERYTHING,
+        *OF_NO_CHANNEL,
+        *OF_OPS,
+        *TESTED_APART,
+        *OF_DISPATCHES,
+        *OF_ADMINISTRATION,
+    }
     assert placed == set(get_args(AnyCommand))
 
 
