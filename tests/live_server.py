@@ -79,7 +79,7 @@ class LiveServer:
 
     def token(self, name: str, delegation: str, channels: Sequence[str], *, read_only: bool = False) -> str:
         """Make a bot and a token for it; a running server knows it when this returns."""
-        self._seed()
+        self.seed()
 
         async def create(office: BackOffice) -> str:
             bot = Account(UserId(name), name, DelegationId(delegation), Role.BOT)
@@ -106,7 +106,7 @@ class LiveServer:
 
     def start(self) -> Self:
         """Start, and return once it serves."""
-        self._seed()
+        self.seed()
         command = [sys.executable, "-m", "liaison", "serve", "--json", "--data", str(self.data_dir)]
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("LIAISON_")},
@@ -170,7 +170,8 @@ class LiveServer:
         self._process.send_signal(number)
         return self.wait()
 
-    def _seed(self) -> None:
+    def seed(self) -> None:
+        """Put the people and channels in, if they aren't there yet; starting does so too."""
         if self._is_seeded:
             return
 
