@@ -4,12 +4,15 @@
 #   make run [ARGS='--port 9000']   the demo office on this machine
 #   make test                       everything: checks, Python tests, browser tests, JavaScript tests
 #   make check                      format, lint, types, layers, fast tests
+#   make torture                    real faults on a whole site, and figures; SECONDS=… of faults, SEED=…
 #   make bench, make bench-quick    figures on this machine
 #   make client                     the browser client, into server/liaison/static/
 #   make lock [ARGS=--upgrade]      the hashed lock files, from pyproject.toml
 
 PYTHON ?= python3
 ARGS ?=
+SECONDS ?= 180
+SEED ?= 1
 
 LOCKS := deploy/requirements
 BIN := .venv/bin
@@ -19,7 +22,7 @@ BUILD_CLIENT := $(BIN)/python deploy/build_client.py
 .DEFAULT_GOAL := help
 # Two steps that need the same half-made environment must not both make it.
 .NOTPARALLEL:
-.PHONY: help run test check bench bench-quick client lock static-checks js-checks node system-packages clean
+.PHONY: help run test check torture bench bench-quick client lock static-checks js-checks node system-packages clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -34,6 +37,9 @@ test: system-packages static-checks js-checks
 
 check: static-checks js-checks
 	$(BIN)/python -m pytest --quiet -m 'not slow and not system and not browser' $(ARGS)
+
+torture: system-packages .venv/.dev client
+	$(BIN)/python -m tests.torture --seconds $(SECONDS) --seed $(SEED) $(ARGS)
 
 bench: .venv/.dev client
 	$(BIN)/python -m bench $(ARGS)

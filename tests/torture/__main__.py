@@ -1,6 +1,7 @@
-"""`python -m tests.torture`: tortures a whole site; the last line is one JSON object.
+"""`python -m tests.torture`: tortures a whole site, and measures single troubles; the last line is one JSON object.
 
-The exit code is 1 when a promise was broken. The long run of a release: `--seconds 2700 --messages-per-s 400`.
+The exit code is 1 when a promise was broken or a bound not kept. The long run of a release:
+`--seconds 2700 --messages-per-s 400`.
 """
 
 import argparse
@@ -11,27 +12,42 @@ import tempfile
 from pathlib import Path
 
 from tests.torture.run import Plan, describe, figures, torture
+from tests.torture.scenarios import Figure, all_scenarios
+from tests.torture.site import site
 
 
 def main() -> int:
     """Run what the command line asks for."""
     arguments = _arguments()
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="liaison-torture-run-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    measured = [] if arguments.no_scenarios else _measure(folder)
     plan = Plan(arguments.seconds, arguments.seed, arguments.messages_per_s)
-    path = arguments.history or Path(tempfile.gettempdir()) / f"liaison-torture-{plan.seed}.jsonl"
+    path = folder / f"seed-{plan.seed}.jsonl"
     outcome = asyncio.run(torture(plan, path))
     path.with_suffix(".journal").write_text(outcome.journals)
     print(describe(outcome, path))
     print(f"check it again: python -m tests.torture.check {path}")
     print(json.dumps(figures(outcome)))
-    return 1 if outcome.verdict.broken else 0
+    return 1 if outcome.verdict.broken or not all(figure.is_kept for figure in measured) else 0
+
+
+def _measure(folder: Path) -> list[Figure]:
+    with site() as whole_site:
+        measured = asyncio.run(all_scenarios(whole_site, folder))
+    print("measured, and the most that it may be:")
+    for figure in measured:
+        print(f"  {figure}", flush=True)
+    return measured
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.torture")
     parser.add_argument("--seconds", type=float, default=60, help="how long faults strike")
     parser.add_argument("--seed", type=int, default=1, help="which faults, and in which order")
-    parser.add_argument("--messages-per-s", type=float, default=300, help="of all clients together")
-    parser.add_argument("--history", type=Path, help="where the history is written")
+    parser.add_argument("--messages-per-s", type=float, default=400, help="of all clients together")
+    parser.add_argument("--no-scenarios", action="store_true", help="leave out the measured single troubles")
+    parser.add_argument("--folder", type=Path, help="where histories and journals are written")
     return parser.parse_args()
 
 

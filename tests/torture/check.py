@@ -83,7 +83,13 @@ def check(events: Iterable[Event]) -> Verdict:
             faults[event["fault"]] += 1
             in_flight += event["in_flight"] > 0
     final = _final(events)
-    broken = [*violations(events, final), *_resets(events), *_shown_offline(events), *_deaths(events)]
+    broken = [
+        *violations(events, final),
+        *_resets(events),
+        *_shown_offline(events),
+        *_deaths(events),
+        *_complaints(events),
+    ]
     if not final.cursors:
         broken.append("L1 the run did not come to its end")
     return Verdict(broken, kinds["ack"], faults, in_flight)
@@ -120,6 +126,13 @@ def _deaths(events: Iterable[Event]) -> Iterable[str]:
     for event in events:
         if event["kind"] == "died":
             yield f"N1 {event['node']} had ended by itself"
+
+
+def _complaints(events: Iterable[Event]) -> Iterable[str]:
+    # A client that did nothing wrong was told that it had.
+    for event in events:
+        if event["kind"] == "complaint":
+            yield f"L1 {event['text']}"
 
 
 @dataclass

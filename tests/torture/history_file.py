@@ -3,7 +3,7 @@
 Kinds beside those of tests/simulation/history.py: `link_down` has `heard_at`, when the last byte came; `shown_offline`
 is what a watcher saw go; `fault` and `fault_over` have the `fault`, its `node` if it is of one, and how many publishes
 were `in_flight`; `died` is a process that nobody had killed; `row` is an entry of the final log, `final` what each
-client knew in the end, and `run` what the run was asked to do.
+client knew in the end, `complaint` a refusal for good that nobody had deserved, and `run` what the run was to do.
 """
 
 import json

@@ -72,14 +72,13 @@ class RoamingClient:
         self.is_away = False
         self.is_ops = user == "ops"
         self.connected = asyncio.Event()
-        self.connects = 0
         self.complaints: list[str] = []
         self.errors: Counter[str] = Counter()
         self.latencies = Latencies.none()
         # Who was shown to go, when, and why (ops are told).
         self.departures: list[tuple[float, str, str]] = []
-        self.arrived_s: dict[tuple[str, int], float] = {}
-        self.notes_arrivals = False
+        # How long it was away each time, from the last byte to the next accepted `connect`.
+        self.outages_s: list[float] = []
         self._token = token
         self._doors = doors
         self._history = history
@@ -90,6 +89,7 @@ class RoamingClient:
         self._subscribes: dict[int, str] = {}
         self._presence_version: tuple[str, int] = ("", 0)
         self._may_come_back_s = 0.0
+        self._left_at_s = 0.0
         self._next_id = 0
         self._next_text = 0
         self._outgoing: list[bytes] = []
@@ -190,6 +190,7 @@ class RoamingClient:
             pass
         finally:
             if self.connected.is_set():
+                self._left_at_s = self.heard_at_s
                 self._note("link_down", heard_at=round(self.heard_at_s, 6), node=self.node)
             self.connected.clear()
             self._socket = None
@@ -223,7 +224,8 @@ class RoamingClient:
 
     def _begin(self) -> None:
         self.connected.set()
-        self.connects += 1
+        if self._left_at_s:
+            self.outages_s.append(time.monotonic() - self._left_at_s)
         self._may_come_back_s = 0.0
         self._note("link_up", node=self.node)
         for channel in self.channels:
@@ -309,8 +311,6 @@ class RoamingClient:
         self._note("recv", channel=channel, seq=seq, sender=frame["sender"], key=frame["key"], text=frame["text"])
         if frame["sender"] != self.user:
             self.latencies.seen.append(_age_ms(frame["text"]))
-        if self.notes_arrivals:
-            self.arrived_s[channel, seq] = time.monotonic()
 
     def _take_snapshot(self, frame: dict[str, Any]) -> None:
         here = {user["user"]: user["connectivity"] for user in frame["users"]}

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import cycle, product
 from pathlib import Path
 from typing import Final
@@ -64,18 +64,27 @@ async def torture(plan: Plan, history_path: Path) -> Outcome:
                 await asyncio.sleep(CALM_S)
                 _measure(clients, storm)
                 await Nemesis(whole_site, clients, history, rng).strike(plan.seconds)
-            await _heal(clients, history, whole_site)
-            rows = await asyncio.to_thread(whole_site.rows, channels)
-            for row in rows:
-                history.note(time.monotonic(), "row", **{name: getattr(row, name) for name in row.__slots__})
-            _note_final(clients, history)
+            head = await finish(whole_site, clients, history)
         for client in clients:
             errors += client.errors
         journals = whole_site.journals()
     verdict = await asyncio.to_thread(check, RecordedHistory(history_path))
-    complaints = [f"L1 {one}" for client in clients for one in client.complaints]
-    verdict.broken = [*verdict.broken, *complaints]
-    return Outcome(verdict, calm, storm, len(rows), errors, journals)
+    return Outcome(verdict, calm, storm, head, errors, journals)
+
+
+async def finish(whole_site: Site, clients: Sequence[RoamingClient], history: HistoryFile) -> int:
+    """Let everything become level, and write down how it stands and the whole log; give the log's length."""
+    await _heal(clients, history, whole_site)
+    channels = sorted({channel for client in clients for channel in client.channels})
+    rows = await asyncio.to_thread(whole_site.rows, channels)
+    for row in rows:
+        history.note(time.monotonic(), "row", **asdict(row))
+    _note_final(clients, history)
+    for client in clients:
+        for complaint in client.complaints:
+            history.note(time.monotonic(), "complaint", client=client.user, text=complaint)
+    history.flush()
+    return len(rows)
 
 
 def make_clients(
@@ -193,7 +202,6 @@ def _note_final(clients: Sequence[RoamingClient], history: HistoryFile) -> None:
         online=sorted(client.user for client in clients),
         shown_online={client.user: sorted(_seen_by(client)) if not client.is_stale else [] for client in clients},
     )
-    history.flush()
 
 
 def _measure(clients: Sequence[RoamingClient], latencies: Latencies) -> None:

@@ -1,7 +1,8 @@
 """A whole site of real processes: three nodes, PostgreSQL, Redis, and a misbehaving proxy on every way between them.
 
 Each node has its own address of loopback, its own way to PostgreSQL, its own way to Redis and a second door for
-clients, so that one node alone can be cut off. A stalled proxy is a partition: nothing comes through, and nobody is told.
+clients, so that one node alone can be cut off. A stalled proxy is a partition: nothing comes through, and nobody is
+told.
 """
 
 import os

@@ -1,0 +1,115 @@
+"""The checker of real runs catches what it is there for; what it shares with the simulation is tested there."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.torture.check import check
+from tests.torture.history_file import HistoryFile, RecordedHistory
+
+Event = dict[str, Any]
+
+SENT: Event = {"at": 1.0, "kind": "send", "client": "a", "channel": "c", "key": "a-1"}
+ACKED: Event = {"at": 1.1, "kind": "ack", "client": "a", "channel": "c", "key": "a-1", "seq": 1, "duplicate": False}
+ROW: Event = {"at": 90.0, "kind": "row", "channel": "c", "seq": 1, "sender": "a", "key": "a-1", "text": "a-1"}
+FINAL: Event = {
+    "at": 90.0,
+    "kind": "final",
+    "cursors": {"a": {"c": 1}},
+    "outboxes": {"a": 0},
+    "online": ["a", "b"],
+    "shown_online": {"a": ["a", "b"]},
+}
+
+
+def up(at: float, node: str = "n1", client: str = "b") -> Event:
+    return {"at": at, "kind": "link_up", "client": client, "node": node}
+
+
+def down(at: float, heard_at: float, client: str = "b") -> Event:
+    return {"at": at, "kind": "link_down", "client": client, "heard_at": heard_at, "node": "n1"}
+
+
+def shown_offline(at: float, node: str = "n2") -> Event:
+    return {"at": at, "kind": "shown_offline", "client": "a", "users": ["b"], "node": node, "was_stale": False}
+
+
+def blind(kind: str, at: float, node: str) -> Event:
+    return {"at": at, "kind": kind, "fault": "node cut from Redis", "node": node, "in_flight": 0}
+
+
+def names(*events: Event) -> list[str]:
+    return [one[:2] for one in check([*events, ROW, FINAL]).broken]
+
+
+def test_a_good_run_is_good() -> None:
+    verdict = check([SENT, ACKED, ROW, FINAL])
+    assert verdict.broken == []
+    assert verdict.summary()["acked"] == 1
+
+
+def test_acknowledged_and_not_in_the_log_is_lost() -> None:
+    verdict = check([SENT, ACKED, {**FINAL, "cursors": {"a": {"c": 0}}}])
+    assert verdict.summary()["lost"] == 1
+
+
+def test_a_second_place_of_one_message_is_doubled() -> None:
+    second = {**ROW, "seq": 2, "key": "a-2"}
+    assert check([SENT, ACKED, ROW, second, {**FINAL, "cursors": {"a": {"c": 2}}}]).summary()["doubled"] == 1
+
+
+def test_a_run_that_did_not_come_to_its_end_is_no_good_run() -> None:
+    assert [one[:2] for one in check([SENT, ACKED, ROW]).broken] == ["L1"]
+
+
+def test_a_position_that_was_taken_away_is_found() -> None:
+    assert names({"at": 2.0, "kind": "reset", "client": "a", "channel": "c", "seq": 0}) == ["C4"]
+
+
+def test_a_process_that_ended_by_itself_is_found() -> None:
+    assert names({"at": 2.0, "kind": "died", "node": "n1"}) == ["N1"]
+
+
+@pytest.mark.parametrize(
+    ("events", "is_broken"),
+    [
+        pytest.param([up(0), shown_offline(30)], True, id="connected all the time"),
+        pytest.param([up(0), down(20, 20), shown_offline(24)], True, id="away for four seconds"),
+        pytest.param([up(0), down(20, 20), up(23), shown_offline(24)], True, id="back after three seconds"),
+        pytest.param([up(0), down(20, 20), up(23), shown_offline(28)], True, id="back long ago"),
+        pytest.param([up(0), down(20, 20), shown_offline(30)], False, id="away for longer than the grace"),
+        pytest.param([up(0), down(20, 20), up(30), shown_offline(31)], False, id="back just now, after ten seconds"),
+        pytest.param([up(0), down(24, 14), shown_offline(24)], False, id="heard nothing for ten seconds"),
+    ],
+)
+def test_offline_is_right_only_after_the_grace(events: list[Event], is_broken: bool) -> None:
+    assert names(*events) == (["P2"] if is_broken else [])
+
+
+@pytest.mark.parametrize(("node", "is_broken"), [("n1", False), ("n2", False), ("n3", True)])
+def test_a_node_that_was_cut_off_is_an_excuse_for_its_own_people_and_for_what_it_shows(
+    node: str, is_broken: bool
+) -> None:
+    events = [up(0, "n1"), blind("fault", 10, node), blind("fault_over", 20, node), shown_offline(24, "n2")]
+    assert names(*events) == (["P2"] if is_broken else [])
+
+
+def test_being_cut_off_is_no_excuse_for_long() -> None:
+    assert names(up(0), blind("fault", 10, "n1"), blind("fault_over", 20, "n1"), shown_offline(29)) == ["P2"]
+
+
+def test_a_file_is_checked_again_offline_and_the_last_line_has_the_counts(tmp_path: Path) -> None:
+    file = tmp_path / "history.jsonl"
+    with HistoryFile(file) as history:
+        for event in (SENT, ACKED, {**ACKED, "key": "a-2", "seq": 2}, ROW, FINAL):
+            history.note(**event)
+    assert len(list(RecordedHistory(file))) == 5
+    command = [sys.executable, "-m", "tests.torture.check", str(file)]
+    run = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    counts = json.loads(run.stdout.splitlines()[-1])
+    assert (counts["acked"], counts["lost"], counts["violations"]) == (2, 1, 1)
