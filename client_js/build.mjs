@@ -6,7 +6,8 @@
  * manifest.json:
  *
  *     { "base": "/static/",
- *       "pages": { "index.html": { "script": "chat-X.js", "style": "chat-Y.css", "brotli_bytes": 20000 } },
+ *       "pages": { "index.html": { "script": "chat-X.js", "style": "chat-Y.css", "brotli_bytes": 20000,
+ *                                  "later_brotli_bytes": 5000 } },
  *       "files": { "chat-X.js": { "bytes": 60000, "brotli_bytes": 18000, "gzip_bytes": 20000, "immutable": true } } }
  *
  * A page's template holds `<!-- assets -->` in its head, which becomes its stylesheet, preloads and script, and may name
@@ -21,8 +22,14 @@ import { brotliCompressSync, gzipSync, constants as zlib } from "node:zlib";
 import { build } from "esbuild";
 import { minify } from "terser";
 
-/** JavaScript and CSS of the chat page in one language, everything else that it loads lazily included, after brotli. */
+/** JavaScript and CSS that the chat page loads until one can read and write, in one language, after brotli. */
 const CHAT_BUDGET_BYTES = 35 * 1024;
+/** What it loads behind that, when there is time or somebody asks, all together. */
+const CHAT_LATER_BUDGET_BYTES = 15 * 1024;
+/** The page for operations: the same, with its tables and alarms. */
+const OPS_BUDGET_BYTES = 42 * 1024;
+/** uPlot, which its charts are drawn by. */
+const OPS_LATER_BUDGET_BYTES = 22 * 1024;
 /** Where the server serves OUTDIR. */
 const BASE = "/static/";
 const ASSETS_MARK = "<!-- assets -->";
@@ -31,7 +38,8 @@ const LANGUAGE = /^src\/shared\/messages_\w+\.js$/;
 
 const ROOT = path.dirname(fileURLToPath(import.meta.url));
 
-/** @typedef {{name: string, entry: string, template: string, html: string, budgetBytes: number}} Page */
+/** @typedef {{name: string, entry: string, template: string, html: string, budgetBytes: number, laterBudgetBytes: number,
+ *   laterStyle?: string}} Page   `laterStyle`: what the script that is loaded later has for a style sheet. */
 
 /** @type {Page[]} */
 const PAGES = [
@@ -41,13 +49,16 @@ const PAGES = [
     template: "src/chat/index.html",
     html: "index.html",
     budgetBytes: CHAT_BUDGET_BYTES,
+    laterBudgetBytes: CHAT_LATER_BUDGET_BYTES,
+    laterStyle: "src/chat/extras.css",
   },
   {
     name: "ops",
     entry: "src/ops/main.jsx",
     template: "src/ops/index.html",
     html: "ops.html",
-    budgetBytes: Number.POSITIVE_INFINITY,
+    budgetBytes: OPS_BUDGET_BYTES,
+    laterBudgetBytes: OPS_LATER_BUDGET_BYTES,
   },
 ];
 
@@ -103,7 +114,10 @@ async function bundle(page, outDirectory, sourcemap) {
     chunkNames: "chunk-[hash]",
     define: { "process.env.NODE_ENV": '"production"' },
     entryNames: "[name]-[hash]",
-    entryPoints: { [page.name]: page.entry },
+    entryPoints: {
+      [page.name]: page.entry,
+      ...(page.laterStyle === undefined ? {} : { [`${page.name}-later`]: page.laterStyle }),
+    },
     format: "esm",
     jsx: "automatic",
     jsxImportSource: "preact",
@@ -164,16 +178,21 @@ function assetsOf(metafile, page) {
   const [script, output] = entry;
   const style = output.cssBundle;
   const everything = reachable(metafile, script, { lazy: true });
+  const laterStyle = Object.keys(metafile.outputs).find(
+    (file) => page.laterStyle !== undefined && metafile.outputs[file]?.entryPoint === page.laterStyle,
+  );
+  const atOnce = reachable(metafile, script, { lazy: false });
   const isLanguage = (/** @type {string} */ file) => LANGUAGE.test(metafile.outputs[file]?.entryPoint ?? "");
   return {
     script: path.basename(script),
     style: style === undefined ? undefined : path.basename(style),
-    preloads: reachable(metafile, script, { lazy: false })
-      .slice(1)
-      .map((file) => path.basename(file)),
-    weighed: [...everything.filter((file) => !isLanguage(file)), ...(style === undefined ? [] : [style])].map((file) =>
-      path.basename(file),
-    ),
+    preloads: atOnce.slice(1).map((file) => path.basename(file)),
+    weighed: [...atOnce, ...(style === undefined ? [] : [style])].map((file) => path.basename(file)),
+    later: [
+      ...everything.filter((file) => !atOnce.includes(file) && !isLanguage(file)),
+      ...(laterStyle === undefined ? [] : [laterStyle]),
+    ].map((file) => path.basename(file)),
+    laterStyle: laterStyle === undefined ? undefined : path.basename(laterStyle),
     languages: everything.filter(isLanguage).map((file) => path.basename(file)),
   };
 }
@@ -190,6 +209,8 @@ function fillTemplate(page, assets, output) {
   if (template.split(ASSETS_MARK).length !== 2) throw new BuildFailure(`${page.template} needs one ${ASSETS_MARK}`);
   const tags = [
     ...(assets.style === undefined ? [] : [`<link rel="stylesheet" href="${BASE}${assets.style}">`]),
+    // The script that is loaded later can't know the name of its style sheet, which comes of the same build.
+    ...(assets.laterStyle === undefined ? [] : [`<meta name="later-style" content="${BASE}${assets.laterStyle}">`]),
     ...assets.preloads.map((name) => `<link rel="modulepreload" href="${BASE}${name}">`),
     `<script type="module" src="${BASE}${assets.script}"></script>`,
   ];
@@ -245,7 +266,7 @@ async function main(outDirectory, sourcemap) {
   if (pages.length === 0)
     throw new BuildFailure(`none of ${PAGES.map((page) => page.entry).join(", ")} exists: nothing to build`);
   const output = new Output(outDirectory);
-  /** @type {Record<string, {script: string, style: string | undefined, brotli_bytes: number}>} */
+  /** @type {Record<string, {script: string, style: string | undefined, brotli_bytes: number, later_brotli_bytes: number}>} */
   const described = {};
   /** @type {string[]} */
   const tooHeavy = [];
@@ -263,9 +284,19 @@ async function main(outDirectory, sourcemap) {
     const weight = (/** @type {string} */ name) => output.files.get(name)?.brotli_bytes ?? 0;
     const language = Math.max(0, ...assets.languages.map(weight));
     const brotliBytes = assets.weighed.reduce((sum, name) => sum + weight(name), language);
-    described[page.html] = { script: assets.script, style: assets.style, brotli_bytes: brotliBytes };
+    const laterBytes = assets.later.reduce((sum, name) => sum + weight(name), 0);
+    described[page.html] = {
+      script: assets.script,
+      style: assets.style,
+      brotli_bytes: brotliBytes,
+      later_brotli_bytes: laterBytes,
+    };
     if (brotliBytes > page.budgetBytes)
       tooHeavy.push(`${page.name} weighs${kilobytes(brotliBytes)}; its budget is${kilobytes(page.budgetBytes)}`);
+    if (laterBytes > page.laterBudgetBytes)
+      tooHeavy.push(
+        `${page.name} loads${kilobytes(laterBytes)} later; its budget is${kilobytes(page.laterBudgetBytes)}`,
+      );
   }
   output.add("licenses.txt", licences(inputs), { immutable: false });
   const manifest = { base: BASE, pages: described, files: Object.fromEntries(output.files) };
@@ -273,8 +304,8 @@ async function main(outDirectory, sourcemap) {
 
   for (const [name, sizes] of output.files)
     console.log(`${kilobytes(sizes.bytes)} ${kilobytes(sizes.brotli_bytes)} br  ${name}`);
-  for (const [name, { brotli_bytes }] of Object.entries(described))
-    console.log(`${name}: JavaScript and CSS${kilobytes(brotli_bytes)} br`);
+  for (const [name, { brotli_bytes, later_brotli_bytes }] of Object.entries(described))
+    console.log(`${name}: JavaScript and CSS${kilobytes(brotli_bytes)} br, later${kilobytes(later_brotli_bytes)} br`);
   if (tooHeavy.length > 0) throw new BuildFailure(tooHeavy.join("\n"));
 }
 

@@ -2,12 +2,12 @@
 
 /**
  * @typedef {{ channel: string, kind: 'joint' | 'side' | 'direct', title: { ko: string, en: string },
- *   members: readonly string[], unread: number }} ChannelLike
+ *   members: readonly string[], unread: number, isRegister?: boolean }} ChannelLike
  */
 
 /**
  * @template {ChannelLike} C
- * @typedef {{ kind: 'joint' | 'side' | 'direct', delegation: string, channels: C[] }} Group
+ * @typedef {{ kind: 'joint' | 'side' | 'direct' | 'register', delegation: string, channels: C[] }} Group
  */
 
 /** The delegation that a side channel belongs to; channels are `<delegation>/NAME`. @param {string} channel */
@@ -16,7 +16,8 @@ export function delegationOf(channel) {
 }
 
 /**
- * Joint channels first, then those of one's own side, then direct ones; each group by title. Empty groups are left out.
+ * Joint channels first, then those of one's own side, direct ones, and the registers, which nobody writes in by hand; each
+ * group by title. Empty groups are left out.
  * @template {ChannelLike} C
  * @param {Iterable<C>} channels
  * @param {(channel: C) => string} titleOf
@@ -26,13 +27,14 @@ export function groupChannels(channels, titleOf) {
   /** @type {Map<string, Group<C>>} */
   const groups = new Map();
   for (const channel of channels) {
-    const delegation = channel.kind === "side" ? delegationOf(channel.channel) : "";
-    const name = `${channel.kind} ${delegation}`;
-    const group = groups.get(name) ?? { kind: channel.kind, delegation, channels: [] };
+    const kind = channel.isRegister ? "register" : channel.kind;
+    const delegation = kind === "side" ? delegationOf(channel.channel) : "";
+    const name = `${kind} ${delegation}`;
+    const group = groups.get(name) ?? { kind, delegation, channels: [] };
     group.channels.push(channel);
     groups.set(name, group);
   }
-  const order = ["joint", "side", "direct"];
+  const order = ["joint", "side", "direct", "register"];
   const sorted = [...groups.values()].sort(
     (a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || a.delegation.localeCompare(b.delegation),
   );

@@ -1,6 +1,7 @@
 /** The channels one may see, by who shares them. */
 
 import { t, titled } from "../shared/i18n.js";
+import { Icon } from "../shared/icons.jsx";
 import { sideStyle } from "../shared/side_label.jsx";
 import { addressOf } from "./channel_address.js";
 import { groupChannels } from "./channel_groups.js";
@@ -27,10 +28,11 @@ export function ChannelList({ desk }) {
   );
 }
 
-/** @param {Desk} desk @param {Channel['kind']} kind @param {string} delegation */
+/** @param {Desk} desk @param {Channel['kind'] | 'register'} kind @param {string} delegation */
 function groupTitle(desk, kind, delegation) {
   if (kind === "joint") return t("channels_joint");
   if (kind === "direct") return t("channels_direct");
+  if (kind === "register") return t("channels_registers");
   const side = desk.live.side(delegation);
   return side ? titled(side.title) : delegation;
 }
@@ -38,6 +40,7 @@ function groupTitle(desk, kind, delegation) {
 /** @param {{ desk: Desk, channel: Channel }} props */
 function ChannelLink({ desk, channel }) {
   const isOpen = desk.selected.value === channel.channel;
+  const mentions = desk.mentionsIn(channel);
   return (
     <li>
       <a
@@ -51,6 +54,13 @@ function ChannelLink({ desk, channel }) {
         }}
       >
         <bdi class="channel-title">{desk.titleOf(channel)}</bdi>
+        {channel.suspended && <Icon name="pause" />}
+        {mentions > 0 && (
+          <span class="badge mention">
+            <span class="visually-hidden">{t("mentioned", { count: mentions })}</span>
+            <span aria-hidden="true">@{mentions}</span>
+          </span>
+        )}
         {channel.unread > 0 && (
           <span class="badge">
             <span class="visually-hidden">{t("unread", { count: channel.unread })}</span>

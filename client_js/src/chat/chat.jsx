@@ -3,14 +3,12 @@
 import { useEffect, useMemo } from "preact/hooks";
 
 import { t } from "../shared/i18n.js";
-import { Notices } from "../shared/notices.jsx";
 import { Waiting } from "../shared/waiting.jsx";
 import { ChannelList } from "./channel_list.jsx";
 import { Conversation } from "./conversation.jsx";
 import { Desk } from "./desk.js";
-import { PeoplePanel } from "./people_panel.jsx";
-import { SearchPanel } from "./search_panel.jsx";
 import { TopBar } from "./top_bar.jsx";
+import { extras } from "./use_extras.js";
 
 /** @param {{ live: import('../shared/live.js').Live, signOut: () => void }} props */
 export function Chat({ live, signOut }) {
@@ -18,7 +16,10 @@ export function Chat({ live, signOut }) {
   useEffect(() => () => desk.close(), [desk]);
   const me = live.me.value;
   if (me === undefined || live.office.value === undefined) return <Waiting live={live} />;
-  if (me.role === "ops") return <NoChannels name={me.name} signOut={signOut} />;
+  if (me.role === "ops") {
+    const loaded = extras.value;
+    return loaded ? <loaded.NoChannels name={me.name} signOut={signOut} /> : <Waiting live={live} />;
+  }
   const channel = desk.channel.value;
   const panel = desk.panel.value;
   return (
@@ -27,7 +28,6 @@ export function Chat({ live, signOut }) {
         {t("skip_to_composer")}
       </button>
       <TopBar desk={desk} signOut={signOut} />
-      <Notices live={live} />
       <ChannelList desk={desk} />
       {channel ? (
         <Conversation key={channel.channel} desk={desk} channel={channel} />
@@ -36,29 +36,29 @@ export function Chat({ live, signOut }) {
           <p>{t(desk.channels.value.size > 0 ? "choose_channel" : "channels_empty")}</p>
         </main>
       )}
-      {panel === "search" ? <SearchPanel desk={desk} /> : <PeoplePanel desk={desk} />}
+      <Extras desk={desk} signOut={signOut} />
     </div>
+  );
+}
+
+/** What is loaded later; until then the place of the panel is kept. @param {{ desk: Desk, signOut: () => void }} props */
+function Extras({ desk, signOut }) {
+  const loaded = extras.value;
+  const panel = desk.panel.value;
+  const sheet = desk.sheet.value;
+  if (!loaded) return <aside class="panel" aria-label={t("people_show")} aria-busy="true" />;
+  return (
+    <>
+      <loaded.Notices live={desk.live} />
+      {panel === "search" ? <loaded.SearchPanel desk={desk} /> : <loaded.PeoplePanel desk={desk} />}
+      {sheet === "switcher" && <loaded.QuickSwitcher desk={desk} />}
+      {sheet === "help" && <loaded.HelpSheet desk={desk} />}
+      {sheet === "date" && <loaded.DateSheet desk={desk} />}
+      {sheet === "account" && <loaded.AccountSheet desk={desk} signOut={signOut} />}
+    </>
   );
 }
 
 function focusComposer() {
   document.getElementById("composer")?.focus();
-}
-
-/** @param {{ name: string, signOut: () => void }} props */
-function NoChannels({ name, signOut }) {
-  return (
-    <main class="login">
-      <div class="card">
-        <h1>{t("chat_forbidden_heading")}</h1>
-        <p>{t("chat_forbidden", { name })}</p>
-        <a class="button primary" href="/ops">
-          {t("chat_to_ops")}
-        </a>
-        <button type="button" class="button" onClick={signOut}>
-          {t("logout")}
-        </button>
-      </div>
-    </main>
-  );
 }

@@ -2,12 +2,14 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { MAX_TEXT_BYTES } from "../sdk/limits.js";
+import { MAX_MENTIONS, MAX_TEXT_BYTES } from "../sdk/limits.js";
 import { t, titled } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
 import { delegationOf } from "./channel_groups.js";
 import { draftOf, keepDraft } from "./drafts.js";
+import { mentionedIn } from "./mentions.js";
 import { useEnterKey } from "./use_enter_key.js";
+import { extras } from "./use_extras.js";
 
 /** @typedef {import('./desk.js').Desk} Desk */
 /** @typedef {NonNullable<Desk['channel']['value']>} Channel */
@@ -20,6 +22,7 @@ export function Composer({ desk, channel }) {
   return (
     <section class="composer" data-across={desk.isReadAcross(channel)}>
       <Warning desk={desk} channel={channel} />
+      {channel.suspended && <p class="suspended">{t("composer_suspended")}</p>}
       <Intent desk={desk} />
       <Field desk={desk} channel={channel} />
     </section>
@@ -70,6 +73,10 @@ function Field({ desk, channel }) {
   const excess = useSignal(0);
   const isEmpty = useSignal(true);
   const correcting = desk.correcting.value;
+  /** @type {{ current: import('./mention_list.jsx').MentionCompletion | undefined }} */
+  const completion = useRef(undefined);
+  const mentions = completion.current;
+  const offered = mentions?.open.value;
 
   // The field keeps its own text: were it drawn from a value, each drawing would break an open composition.
   const changed = () => {
@@ -88,10 +95,16 @@ function Field({ desk, channel }) {
   };
 
   const send = () => {
+    if (completion.current?.choose()) return;
     const text = field.current?.value ?? "";
     if (text.trim() === "" || excess.value > 0) return;
     const corrected = desk.correcting.peek();
-    if (!corrected) desk.client.publish(name, { text, replyTo: desk.replying.peek()?.seq ?? 0 });
+    if (!corrected)
+      desk.client.publish(name, {
+        text,
+        replyTo: desk.replying.peek()?.seq ?? 0,
+        mentions: mentionedIn(text, desk.readersOf(channel)).slice(0, MAX_MENTIONS),
+      });
     else if (corrected.text !== text) desk.client.correct(name, corrected.seq, text);
     desk.reply(undefined);
     if (!corrected) fill("");
@@ -109,9 +122,14 @@ function Field({ desk, channel }) {
 
   useEnterKey(field, send);
 
+  const loaded = extras.value;
+  useEffect(() => {
+    if (loaded && field.current) completion.current = new loaded.MentionCompletion(field.current, changed);
+  }, [loaded]);
+
   /** @param {KeyboardEvent} event */
   const onKeyDown = (event) => {
-    if (event.isComposing) return;
+    if (event.isComposing || completion.current?.onKeyDown(event)) return;
     if (event.code === "ArrowUp" && field.current?.value === "" && !event.shiftKey) {
       event.preventDefault();
       desk.correctLast();
@@ -127,6 +145,7 @@ function Field({ desk, channel }) {
       class="field"
       onSubmit={(event) => {
         event.preventDefault();
+        completion.current?.close();
         send();
         field.current?.focus();
       }}
@@ -139,12 +158,18 @@ function Field({ desk, channel }) {
         aria-label={t("composer_label", { channel: title })}
         aria-describedby="composer-warning composer-hint"
         placeholder={t("composer_placeholder", { channel: title })}
+        aria-autocomplete="list"
+        aria-controls={offered ? "mention-list" : undefined}
+        aria-activedescendant={offered ? `mention-${offered.index}` : undefined}
+        onBlur={() => completion.current?.close()}
         onInput={() => {
           changed();
+          completion.current?.look(desk.readersOf(channel));
           if (field.current?.value) desk.client.typing(name);
         }}
         onKeyDown={onKeyDown}
       />
+      {loaded && mentions && <loaded.MentionList mentions={mentions} />}
       <button
         type="submit"
         class="button primary send"

@@ -27,6 +27,16 @@ export function Conversation({ desk, channel }) {
           <bdi>{desk.titleOf(channel)}</bdi>
         </h1>
         <Audience desk={desk} channel={channel} />
+        <span class="spacer" />
+        <button
+          type="button"
+          class="button quiet"
+          aria-label={t("date")}
+          title={t("date")}
+          onClick={() => desk.openSheet("date")}
+        >
+          <Icon name="calendar" />
+        </button>
       </header>
       <MessageList desk={desk} channel={channel} />
       <Typists desk={desk} channel={channel.channel} />

@@ -10,14 +10,19 @@ import { recall, remember } from "../shared/preferences.js";
 import { attended, idle, watchAttention } from "./attention.js";
 import { addressOf, channelIn } from "./channel_address.js";
 import { isReadAcross, membersOf } from "./channel_groups.js";
+import { extras, loadExtras, loadExtrasLater } from "./use_extras.js";
 
 /** @typedef {import('../shared/live.js').Live} Live */
 /** @typedef {ReturnType<Live['client']['timeline']>} Timeline */
 /** @typedef {Timeline['items'][number]} Item */
 /** @typedef {'active' | 'away' | 'dnd'} Choice   What one says of oneself; idle is seen, not said. */
 
+/** @typedef {'' | 'switcher' | 'help' | 'date' | 'account'} Sheet */
+
 /** @type {readonly Choice[]} */
 export const CHOICES = ["active", "away", "dnd"];
+
+const HIDDEN_FRAME_MS = 250;
 
 export class Desk {
   /** @param {Live} live */
@@ -29,6 +34,8 @@ export class Desk {
     this.selected = signal(channelIn(location.hash));
     /** @type {import('@preact/signals').Signal<'' | 'people' | 'search'>} */
     this.panel = signal("");
+    /** What lies over the page. @type {import('@preact/signals').Signal<Sheet>} */
+    this.sheet = signal("");
     /** The own message that is being corrected. @type {import('@preact/signals').Signal<Item | undefined>} */
     this.correcting = signal(undefined);
     /** The message that is being answered. @type {import('@preact/signals').Signal<Item | undefined>} */
@@ -43,7 +50,21 @@ export class Desk {
     this.timelines = new Map();
     /** @type {Map<string, import('@preact/signals').Signal<readonly string[]>>} */
     this.typists = new Map();
-    this.endings = [watchAttention(), ...this.listen(), this.followAddress(), this.tellAvailability()];
+    /** The seq up to which somebody may have been notified, by channel. @type {Map<string, number>} */
+    this.told = new Map();
+    /** How far others have read, raised with every change. */
+    this.readVersion = signal(0);
+    /** Channels of which there is something new to draw. @type {Set<string>} */
+    this.stale = new Set();
+    /** @type {Promise<void> | undefined} */
+    this.drawing = undefined;
+    this.endings = [
+      watchAttention(),
+      ...this.listen(),
+      this.followAddress(),
+      this.tellAvailability(),
+      this.followShortcuts(),
+    ];
   }
 
   /** Stop listening to the window and the client. */
@@ -58,9 +79,15 @@ export class Desk {
     };
     return [
       client.on("state", refresh),
-      client.on("read", refresh),
+      client.on("read", () => {
+        this.readVersion.value += 1;
+        this.drawn();
+      }),
       client.on("connected", () => {
         refresh();
+        loadExtrasLater();
+        for (const { channel, head } of client.channels.values())
+          if (!this.told.has(channel)) this.told.set(channel, head);
         client.watchPresence();
         for (const channel of client.channels.keys()) client.subscribe(channel);
         if (!client.channels.has(this.selected.value)) this.open(isNarrow() ? "" : this.firstChannel());
@@ -71,15 +98,95 @@ export class Desk {
         if (event === "removed" && this.selected.value === channel) this.open("");
       }),
       client.on("timeline", (channel) => {
-        const known = this.timelines.get(channel);
-        if (known) known.value = client.timeline(channel);
-        refresh();
+        this.tell(channel);
+        this.stale.add(channel);
+        this.drawn();
       }),
       client.on("typing", (channel) => {
         const known = this.typists.get(channel);
         if (known) known.value = client.typists(channel);
       }),
     ];
+  }
+
+  /** Once they are here. */
+  followShortcuts() {
+    return effect(() => extras.value?.followShortcuts(this));
+  }
+
+  /** Notify of what is new in a channel. @param {string} channel */
+  tell(channel) {
+    const info = this.client.channels.get(channel);
+    const told = this.told.get(channel);
+    if (!info || told === undefined) return;
+    const { last } = this.client.timeline(channel);
+    if (last <= told) return;
+    this.told.set(channel, last);
+    extras.value?.notifyOfNews(this, channel, told);
+  }
+
+  /** How many unread messages of a channel mention this person. @param {NonNullable<Desk['channel']['value']>} info */
+  mentionsIn({ channel, readSeq, unread }) {
+    const me = this.live.me.value?.user;
+    if (unread === 0 || me === undefined) return 0;
+    const { items } = this.client.timeline(channel);
+    let count = 0;
+    for (let index = items.length - 1; index >= 0; index -= 1) {
+      const item = /** @type {Item} */ (items[index]);
+      if (item.seq > 0 && item.seq <= readSeq) break;
+      if (item.mentions.includes(me) && !item.withdrawn && item.sender !== me) count += 1;
+    }
+    return count;
+  }
+
+  /** People who can read a channel, without oneself. @param {NonNullable<Desk['channel']['value']>} channel */
+  readersOf(channel) {
+    const me = this.live.me.value?.user;
+    const side = channel.kind === "side" ? channel.channel.slice(0, channel.channel.indexOf("/")) : "";
+    const members = channel.kind === "direct" ? membersOf(channel) : channel.members;
+    return [...this.live.people.value.values()].filter(
+      ({ user, role, delegation }) =>
+        user !== me &&
+        (role === "official" || role === "head") &&
+        (side === "" || delegation === side) &&
+        (members.length === 0 || members.includes(user)),
+    );
+  }
+
+  /** @param {Sheet} name */
+  openSheet(name) {
+    this.live.attempt(loadExtras());
+    this.sheet.value = name;
+  }
+
+  /** @param {'people' | 'search'} name */
+  togglePanel(name) {
+    this.live.attempt(loadExtras());
+    this.panel.value = this.panel.value === name ? "" : name;
+  }
+
+  /** Draw what has changed, once a frame however much that is; resolves once it is in the document. */
+  drawn() {
+    this.drawing ??= new Promise((resolve) => {
+      nextFrame(() => {
+        this.drawing = undefined;
+        const changed = [...this.stale];
+        this.stale.clear();
+        batch(() => {
+          for (const channel of changed) {
+            const known = this.timelines.get(channel);
+            if (known) known.value = this.client.timeline(channel);
+          }
+          this.channels.value = this.client.channels;
+        });
+        resolve();
+      });
+    });
+    return this.drawing;
+  }
+
+  get isConnected() {
+    return this.client.state.name === "connected";
   }
 
   followAddress() {
@@ -210,6 +317,12 @@ export class Desk {
     const last = items.findLast((item) => item.sender === me && !item.withdrawn);
     if (last && last.seq > 0) this.correct(last);
   }
+}
+
+/** A hidden page has no frames, and its title and count go on all the same. @param {() => void} draw */
+function nextFrame(draw) {
+  if (document.visibilityState === "hidden") setTimeout(draw, HIDDEN_FRAME_MS);
+  else requestAnimationFrame(draw);
 }
 
 /** Whether the page shows one column at a time; the style sheet has the same bound. */

@@ -6,4 +6,4 @@ import "./chat.css";
 import { startPage } from "../shared/page.jsx";
 import { Chat } from "./chat.jsx";
 
-startPage("chat_title", Chat);
+startPage("chat_title", Chat, () => import("./login.jsx"));

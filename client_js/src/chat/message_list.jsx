@@ -1,38 +1,45 @@
 /**
- * The messages of one channel. Opens at the first unread; then stays where the reader is: at the bottom only if the
- * reader is within 100 px of it, and on the same message when older ones are put above.
+ * The messages of one channel, of which only those in view are in the document. Opens at the first unread; then stays where
+ * the reader is: at the bottom only if the reader is within 100 px of it, and on the same message when older ones are put
+ * above.
  */
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 
 import { formatDay } from "../shared/clocks.js";
 import { locale, t } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
 import { MessageRow } from "./message_row.jsx";
-import { rowsOf } from "./rows.js";
+import { MessageWindow } from "./message_window.js";
+import { RowComposer } from "./rows.js";
 
 /** @typedef {import('./desk.js').Desk} Desk */
 /** @typedef {NonNullable<Desk['channel']['value']>} Channel */
 /** @typedef {import('./desk.js').Timeline} Timeline */
+/** @typedef {import('./desk.js').Item} Item */
+/** @typedef {import('./rows.js').Row<Item>} Row */
 
-/** Closer to the bottom than this, the list follows what comes. */
-const STICKY_PX = 100;
 /** Closer to the top than this, earlier messages are loaded: before the reader arrives there. */
-const LOAD_AHEAD_PX = 600;
-const PAGE_MESSAGES = 50;
+const LOAD_AHEAD_PX = 1200;
+const PAGE_MESSAGES = 100;
+/** Whoever was away for longer than this begins at the end, and goes up by search or by date. */
+const MOST_UNREAD = 2000;
+/** Where the first unread stands when a channel is opened, and where a message that was searched for. */
+const UNREAD_AT = 0.35;
+const TARGET_AT = 0.6;
 
 /** @param {{ desk: Desk, channel: Channel }} props */
 export function MessageList({ desk, channel }) {
-  const name = channel.channel;
-  const timeline = desk.timeline(name).value;
+  const timeline = desk.timeline(channel.channel).value;
   const unreadAfter = useRef(channel.unread > 0 ? channel.readSeq : undefined);
-  const rows = rowsOf(timeline.items, {
+  const composer = useMemo(() => /** @type {RowComposer<Item>} */ (new RowComposer()), []);
+  const rows = composer.compose(timeline.items, {
     timeZone: desk.live.timeZone,
     me: desk.live.me.value?.user ?? "",
     unreadAfter: unreadAfter.current,
   });
-  const scroller = useScroller(desk, name, timeline);
+  const list = useMessageWindow(desk, channel.channel, timeline, rows, unreadAfter.current);
   return (
     <div class="log-frame">
       {/* A list can't be the log itself: the role would take its items' list away from them. */}
@@ -40,52 +47,56 @@ export function MessageList({ desk, channel }) {
         class="log"
         role="log"
         aria-label={t("log_label", { channel: desk.titleOf(channel) })}
-        aria-busy={scroller.loading.value}
-        ref={scroller.element}
-        onScroll={scroller.onScroll}
+        aria-busy={list.loading.value}
+        ref={list.scroller}
+        onScroll={list.onScroll}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
         tabIndex={0}
         onKeyDown={moveBetweenMessages}
       >
-        <Top timeline={timeline} loading={scroller.loading.value} />
-        <ol>
-          {rows.map((row) => {
-            if (row.type === "day") return <Day key={row.id} timeMs={row.timeMs} timeZone={desk.live.timeZone} />;
-            if (row.type === "unread") return <Unread key={row.id} />;
-            return <MessageRow key={row.id} desk={desk} channel={name} item={row.item} continues={row.continues} />;
-          })}
-        </ol>
+        <Top timeline={timeline} loading={list.loading.value} isRegister={channel.isRegister} />
+        <ol ref={list.list}>{list.elements}</ol>
       </div>
-      {!scroller.atBottom.value && (
-        <button type="button" class="button latest" onClick={scroller.toBottom}>
+      {!list.atEnd.value && (
+        <button type="button" class="button latest" onClick={list.toEnd}>
           <Icon name="down" />
-          {t(scroller.missed.value ? "log_latest_new" : "log_latest")}
+          {t(list.missed.value ? "log_latest_new" : "log_latest")}
         </button>
       )}
     </div>
   );
 }
 
-/** @param {{ timeline: Timeline, loading: boolean }} props */
-function Top({ timeline, loading }) {
-  if (loading) return <p class="log-top">{t("log_loading")}</p>;
-  if (timeline.hasOlder) return <p class="log-top"> </p>;
-  if (timeline.items.length === 0) return <p class="log-top">{t("log_empty")}</p>;
-  return <p class="log-top">{t("log_start")}</p>;
+/** Of the same height whatever it says. @param {{ timeline: Timeline, loading: boolean, isRegister: boolean }} props */
+function Top({ timeline, loading, isRegister }) {
+  const text = () => {
+    if (loading) return t("log_loading");
+    if (timeline.hasOlder) return " ";
+    if (timeline.items.length > 0) return t("log_start");
+    return t(isRegister ? "log_register" : "log_empty");
+  };
+  return <p class="log-top">{text()}</p>;
 }
 
-/** @param {{ timeMs: number, timeZone: string }} props */
-function Day({ timeMs, timeZone }) {
+/**
+ * What every row tells: where it stands in the whole list, of which the document holds a part. While there are older
+ * messages nobody knows how long that is.
+ * @typedef {{ 'aria-posinset': number, 'aria-setsize': number }} Position
+ */
+
+/** @param {{ timeMs: number, timeZone: string, position: Position }} props */
+function Day({ timeMs, timeZone, position }) {
   return (
-    <li class="divider day">
+    <li class="divider day" {...position}>
       <span>{formatDay(timeMs, locale.value, timeZone)}</span>
     </li>
   );
 }
 
-function Unread() {
+/** @param {{ position: Position }} props */
+function Unread({ position }) {
   return (
-    <li class="divider unread" id="first-unread">
+    <li class="divider unread" id="first-unread" {...position}>
       <span>{t("first_unread")}</span>
     </li>
   );
@@ -94,108 +105,188 @@ function Unread() {
 /** Up and down go from message to message, once the focus is in the list. @param {KeyboardEvent} event */
 function moveBetweenMessages(event) {
   if (event.code !== "ArrowUp" && event.code !== "ArrowDown") return;
-  const list = /** @type {HTMLElement} */ (event.currentTarget);
+  const log = /** @type {HTMLElement} */ (event.currentTarget);
   const current = document.activeElement?.closest(".message") ?? null;
-  const all = [...list.querySelectorAll(".message")];
-  const index = current ? all.indexOf(current) + (event.code === "ArrowUp" ? -1 : 1) : all.length - 1;
+  const all = [...log.querySelectorAll(".message")];
+  const index = current ? all.indexOf(current) + (event.code === "ArrowUp" ? -1 : 1) : lastVisible(all, log);
   const next = all[index];
   if (!(next instanceof HTMLElement)) return;
   event.preventDefault();
   next.focus();
 }
 
+/** @param {Element[]} all @param {HTMLElement} log */
+function lastVisible(all, log) {
+  const bottom = log.getBoundingClientRect().bottom;
+  return all.findLastIndex((message) => message.getBoundingClientRect().top < bottom);
+}
+
+/**
+ * An element for each row in the window. One whose row hasn't changed is the very same as last time, so that it isn't
+ * drawn again.
+ * @param {Desk} desk
+ * @param {string} channel
+ */
+function useElements(desk, channel) {
+  /** @type {{ current: Map<string, { row: Row, position: number, size: number, element: import('preact').VNode }> }} */
+  const known = useRef(new Map());
+  /** @param {readonly Row[]} rows @param {{ first: number, end: number }} range @param {boolean} isWhole */
+  return (rows, { first, end }, isWhole) => {
+    const size = isWhole ? rows.length : -1;
+    const next = new Map();
+    for (let index = first; index < end; index += 1) {
+      const row = /** @type {Row} */ (rows[index]);
+      const before = known.current.get(row.id);
+      const isSame = before?.row === row && before.position === index && before.size === size;
+      const element = isSame ? before.element : draw(desk, channel, row, index, size);
+      next.set(row.id, { row, position: index, size, element });
+    }
+    known.current = next;
+    return [...next.values()].map(({ element }) => element);
+  };
+}
+
+/** @param {Desk} desk @param {string} channel @param {Row} row @param {number} index @param {number} size */
+function draw(desk, channel, row, index, size) {
+  const position = { "aria-posinset": index + 1, "aria-setsize": size };
+  switch (row.type) {
+    case "day":
+      return <Day key={row.id} timeMs={row.timeMs} timeZone={desk.live.timeZone} position={position} />;
+    case "unread":
+      return <Unread key={row.id} position={position} />;
+    case "message":
+      return (
+        <MessageRow
+          key={row.id}
+          desk={desk}
+          channel={channel}
+          item={row.item}
+          continues={row.continues}
+          position={position}
+        />
+      );
+  }
+}
+
 /**
  * @param {Desk} desk
  * @param {string} channel
  * @param {Timeline} timeline
+ * @param {readonly Row[]} rows
+ * @param {number | undefined} unreadAfter
  */
-function useScroller(desk, channel, timeline) {
-  const element = useRef(/** @type {HTMLDivElement | null} */ (null));
+function useMessageWindow(desk, channel, timeline, rows, unreadAfter) {
+  const scroller = useRef(/** @type {HTMLDivElement | null} */ (null));
+  const list = useRef(/** @type {HTMLOListElement | null} */ (null));
   const loading = useSignal(false);
-  const atBottom = useSignal(true);
+  const atEnd = useSignal(true);
   const missed = useSignal(false);
-  const opened = useRef(false);
-  /** The first message of the last drawing and where it stood. @type {{ current: [Element, number] | undefined }} */
-  const anchor = useRef(undefined);
+  const drawing = useSignal(0);
+  const isOpen = useRef(false);
+  const focused = useRef(/** @type {Element | null} */ (null));
+  const view = useMemo(
+    () =>
+      new MessageWindow(() => {
+        drawing.value += 1;
+      }),
+    [],
+  );
+  const elementsOf = useElements(desk, channel);
+  // What asks for another drawing has to be read by it.
+  void drawing.value;
+  const elements = elementsOf(rows, view.layOut(rows), !timeline.hasOlder);
 
-  const toBottom = () => {
-    const log = element.current;
-    if (log) log.scrollTop = log.scrollHeight;
+  const settle = () => {
+    atEnd.value = view.isAtEnd;
+    if (view.isAtEnd) {
+      missed.value = false;
+      if (isOpen.current) desk.markRead(desk.client.timeline(channel));
+    }
+    if (isOpen.current && view.abovePx < LOAD_AHEAD_PX) loadOlder();
   };
 
   const loadOlder = async () => {
-    if (loading.peek() || !desk.client.timeline(channel).hasOlder) return;
+    if (loading.peek() || !desk.client.timeline(channel).hasOlder || !desk.isConnected) return;
     loading.value = true;
     try {
       await desk.client.loadOlder(channel, PAGE_MESSAGES);
     } catch {
-      // Without a connection now; the next scroll tries again.
+      // The line went; the next scroll tries again.
     }
     loading.value = false;
   };
 
-  const onScroll = () => {
-    const log = element.current;
-    if (!log) return;
-    atBottom.value = log.scrollHeight - log.scrollTop - log.clientHeight < STICKY_PX;
-    if (atBottom.value) {
-      missed.value = false;
-      desk.markRead(desk.client.timeline(channel));
+  /** To the first unread, once it and all behind it are here. */
+  const openAtUnread = async () => {
+    if (isOpen.current || !timeline.complete) return;
+    isOpen.current = true;
+    if (unreadAfter === undefined || timeline.head - unreadAfter > MOST_UNREAD) return;
+    if (timeline.first > unreadAfter + 1) {
+      loading.value = true;
+      await desk.live.attempt(desk.client.loadUntil(channel, unreadAfter + 1));
+      await desk.drawn();
+      loading.value = false;
     }
-    if (opened.current && log.scrollTop < LOAD_AHEAD_PX) loadOlder();
+    view.aimAt("unread", UNREAD_AT);
   };
 
   useLayoutEffect(() => {
-    const log = element.current;
-    if (!log || timeline.items.length === 0) return;
-    const moved = anchor.current?.[0].isConnected ? offsetOf(anchor.current[0]) - anchor.current[1] : 0;
-    if (!opened.current) {
-      // Messages come one by one: where the first unread stands is known only once they are all here.
-      opened.current = timeline.complete;
-      toBottom();
-      log.querySelector("#first-unread")?.scrollIntoView({ block: "center" });
-    } else if (atBottom.peek()) toBottom();
-    else if (moved !== 0) log.scrollTop += moved;
-    else missed.value = true;
-    const first = log.querySelector(".message");
-    anchor.current = first ? [first, offsetOf(first)] : undefined;
-    onScroll();
-  }, [timeline]);
+    view.attach(scroller.current, list.current);
+    view.drawn();
+    keepFocus(scroller.current, focused);
+    settle();
+  });
+
+  const last = timeline.items.at(-1)?.id;
+  useLayoutEffect(() => {
+    if (isOpen.current && !view.isAtEnd) missed.value = true;
+    openAtUnread();
+  }, [last, timeline.complete]);
 
   const target = desk.target.value;
   // The target may be drawn only with a later timeline than the one that stands now.
   useEffect(() => {
-    const found = target > 0 ? element.current?.querySelector(`[data-seq="${target}"]`) : null;
-    if (!(found instanceof HTMLElement)) return;
-    found.scrollIntoView({ block: "center" });
-    found.focus({ preventScroll: true });
-    desk.target.value = 0;
+    const row = target > 0 ? rows.find((one) => one.type === "message" && one.item.seq === target) : undefined;
+    if (!row) return;
+    isOpen.current = true;
+    view.aimAt(row.id, TARGET_AT);
+    requestAnimationFrame(() => {
+      const found = list.current?.querySelector(`[data-seq="${target}"]`);
+      if (found instanceof HTMLElement) found.focus({ preventScroll: true });
+      desk.target.value = 0;
+    });
   }, [target, timeline]);
 
-  // Somebody came back to the screen, or the window changed its height.
+  // A row grew, the window changed its height, or somebody came back to the screen.
   useEffect(() => {
-    const log = element.current;
-    if (!log) return undefined;
     const observer = new ResizeObserver(() => {
-      if (atBottom.peek()) toBottom();
+      view.drawn();
+      settle();
     });
-    observer.observe(log);
-    const seen = () => {
-      if (atBottom.peek()) desk.markRead(desk.client.timeline(channel));
-    };
-    window.addEventListener("focus", seen);
-    document.addEventListener("visibilitychange", seen);
+    if (scroller.current) observer.observe(scroller.current);
+    if (list.current) observer.observe(list.current);
+    window.addEventListener("focus", settle);
+    document.addEventListener("visibilitychange", settle);
     return () => {
       observer.disconnect();
-      window.removeEventListener("focus", seen);
-      document.removeEventListener("visibilitychange", seen);
+      window.removeEventListener("focus", settle);
+      document.removeEventListener("visibilitychange", settle);
     };
   }, [channel]);
 
-  return { element, loading, atBottom, missed, toBottom, onScroll };
+  const onScroll = () => {
+    if (view.scrolled()) settle();
+  };
+  return { scroller, list, elements, loading, atEnd, missed, toEnd: () => view.toEnd(), onScroll };
 }
 
-/** @param {Element} element */
-function offsetOf(element) {
-  return /** @type {HTMLElement} */ (element).offsetTop;
+/**
+ * The message that had the focus may have been scrolled out of the document: the arrow keys go on from the list.
+ * @param {HTMLElement | null} log
+ * @param {{ current: Element | null }} focused
+ */
+function keepFocus(log, focused) {
+  const active = document.activeElement;
+  if (focused.current && !focused.current.isConnected && active === document.body) log?.focus({ preventScroll: true });
+  focused.current = log?.contains(active) ? active : null;
 }

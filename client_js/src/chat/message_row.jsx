@@ -3,24 +3,25 @@
 import { useSignal } from "@preact/signals";
 
 import { formatStamp, formatTime, usableZone } from "../shared/clocks.js";
-import { errorText } from "../shared/error_text.js";
 import { locale, t, titled } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
 import { SideLabel, sideStyle } from "../shared/side_label.jsx";
 import { initials } from "./initials.js";
-import { MessageActions } from "./message_actions.jsx";
+import { piecesOf } from "./mentions.js";
 import { Reactions } from "./reactions.jsx";
+import { extras } from "./use_extras.js";
 
 /** @typedef {import('./desk.js').Desk} Desk */
 /** @typedef {import('./desk.js').Item} Item */
 /** @typedef {{ desk: Desk, channel: string, item: Item }} ItemProps */
 
-/** @param {ItemProps & { continues: boolean }} props */
-export function MessageRow({ desk, channel, item, continues }) {
+/** @param {ItemProps & { continues: boolean, position: import('./message_list.jsx').Position }} props */
+export function MessageRow({ desk, channel, item, continues, position }) {
   // The actions are made only for the message that has the pointer or the focus: a hundred rows of buttons would weigh
   // on the page and stand in the way of the Tab key.
   const active = useSignal(false);
   const isOwn = item.sender === desk.live.me.value?.user;
+  const Actions = active.value ? extras.value?.MessageActions : undefined;
   return (
     <li
       class="message"
@@ -28,6 +29,7 @@ export function MessageRow({ desk, channel, item, continues }) {
       data-state={item.state}
       data-continues={continues}
       tabIndex={-1}
+      {...position}
       style={sideStyle(desk.live.side(item.delegation))}
       onPointerEnter={() => {
         active.value = true;
@@ -43,16 +45,20 @@ export function MessageRow({ desk, channel, item, continues }) {
         active.value = next instanceof Node && /** @type {Node} */ (event.currentTarget).contains(next);
       }}
     >
-      {continues ? <Time desk={desk} item={item} class="gutter" /> : <Avatar desk={desk} item={item} />}
+      {continues ? (
+        <Time desk={desk} item={item} class="gutter" isActive={active.value} />
+      ) : (
+        <Avatar desk={desk} item={item} />
+      )}
       <article class="message-main">
-        {!continues && <Heading desk={desk} item={item} isOwn={isOwn} />}
+        {!continues && <Heading desk={desk} item={item} isOwn={isOwn} isActive={active.value} />}
         {item.replyTo > 0 && <Quote desk={desk} channel={channel} item={item} />}
-        <Body item={item} />
+        <Body desk={desk} item={item} />
         <Reactions desk={desk} channel={channel} item={item} />
-        {isOwn && <Delivery desk={desk} item={item} />}
+        {isOwn && <Delivery desk={desk} channel={channel} item={item} />}
       </article>
-      {active.value && item.seq > 0 && !item.withdrawn && (
-        <MessageActions desk={desk} channel={channel} item={item} isOwn={isOwn} />
+      {Actions && item.seq > 0 && !item.withdrawn && (
+        <Actions desk={desk} channel={channel} item={item} isOwn={isOwn} />
       )}
     </li>
   );
@@ -68,8 +74,8 @@ function Avatar({ desk, item }) {
   );
 }
 
-/** @param {{ desk: Desk, item: Item, isOwn: boolean }} props */
-function Heading({ desk, item, isOwn }) {
+/** @param {{ desk: Desk, item: Item, isOwn: boolean, isActive: boolean }} props */
+function Heading({ desk, item, isOwn, isActive }) {
   const { live } = desk;
   return (
     <header class="message-head">
@@ -77,19 +83,27 @@ function Heading({ desk, item, isOwn }) {
       {isOwn && <span class="tag">{t("you")}</span>}
       {live.people.value.get(item.sender)?.role === "bot" && <span class="tag">{t("bot")}</span>}
       <SideLabel side={live.side(item.delegation)} />
-      <Time desk={desk} item={item} class="at" />
+      <Time desk={desk} item={item} class="at" isActive={isActive} />
     </header>
   );
 }
 
-/** The time here; what both sides' clocks showed is in the hint. @param {{ desk: Desk, item: Item, class: string }} props */
-function Time({ desk, item, class: name }) {
+/**
+ * The time here; what both sides' clocks showed is in the hint, which is made only where it can be seen.
+ * @param {{ desk: Desk, item: Item, class: string, isActive: boolean }} props
+ */
+function Time({ desk, item, class: name, isActive }) {
   const { live } = desk;
   const everywhere = live.sides.map(
-    ({ title, timeZone }) => `${titled(title)} ${formatStamp(item.timeMs, locale.value, usableZone(timeZone))}`,
+    ({ title, timeZone }) =>
+      isActive && `${titled(title)} ${formatStamp(item.timeMs, locale.value, usableZone(timeZone))}`,
   );
   return (
-    <time class={name} dateTime={new Date(item.timeMs).toISOString()} title={everywhere.join("\n")}>
+    <time
+      class={name}
+      dateTime={new Date(item.timeMs).toISOString()}
+      title={isActive ? everywhere.join("\n") : undefined}
+    >
       {formatTime(item.timeMs, locale.value, live.timeZone)}
     </time>
   );
@@ -113,14 +127,19 @@ function Quote({ desk, channel, item }) {
   );
 }
 
-/** @param {{ item: Item }} props */
-function Body({ item }) {
+/** @param {{ desk: Desk, item: Item }} props */
+function Body({ desk, item }) {
   const earlier = item.versions.slice(0, -1);
   if (item.withdrawn) return <p class="tombstone">{t("withdrawn")}</p>;
   return (
     <>
+      {item.precedence !== "" && (
+        <span class="precedence" data-precedence={item.precedence}>
+          {t(`precedence_${item.precedence}`)}
+        </span>
+      )}
       <p class="text" dir="auto">
-        {item.text}
+        {item.mentions.length === 0 ? item.text : <Mentioning desk={desk} item={item} />}
       </p>
       {earlier.length > 0 && (
         <details class="versions">
@@ -138,38 +157,61 @@ function Body({ item }) {
   );
 }
 
-/** @type {Record<Item['state'], string>} */
-const DELIVERY_ICONS = { queued: "clock", sent: "clock", delivered: "check", failed: "warning" };
+/** A text in which people are mentioned. @param {{ desk: Desk, item: Item }} props */
+function Mentioning({ desk, item }) {
+  const me = desk.live.me.value?.user;
+  const people = item.mentions.map((user) => ({ user, name: desk.live.nameOf(user) }));
+  return (
+    <>
+      {piecesOf(item.text, people).map(({ text, user }, index) =>
+        user === "" ? (
+          text
+        ) : (
+          <bdi key={index} class="mentioned" data-me={user === me}>
+            {text}
+          </bdi>
+        ),
+      )}
+    </>
+  );
+}
 
-/** How far an own message has come. @param {{ desk: Desk, item: Item }} props */
-function Delivery({ desk, item }) {
+/** @type {Record<Item['state'], string>} */
+const DELIVERY_ICONS = { queued: "clock", sent: "clock", held: "clock", delivered: "check", failed: "warning" };
+
+/** How far an own message has come. @param {ItemProps} props */
+function Delivery({ desk, channel, item }) {
   const pending = item.pending.find(({ state }) => state !== "failed");
   const failed = item.state === "failed" ? item : item.pending.find(({ state }) => state === "failed");
-  if (failed) return <FailedDelivery desk={desk} failed={failed} />;
+  const Failed = extras.value?.FailedDelivery;
+  if (failed && Failed) return <Failed desk={desk} failed={failed} />;
   const state = pending ? /** @type {Item['state']} */ (pending.state) : item.state;
+  if (state === "delivered") return <Delivered desk={desk} channel={channel} item={item} />;
   return (
     <span class="delivery" data-state={state} title={t(`delivery_${state}`)}>
       <Icon name={DELIVERY_ICONS[state]} />
-      <span class={state === "delivered" ? "visually-hidden" : ""}>{t(`delivery_${state}`)}</span>
+      <span>{t(`delivery_${state}`)}</span>
     </span>
   );
 }
 
-/** @param {{ desk: Desk, failed: { key: string, error?: any } }} props */
-function FailedDelivery({ desk, failed }) {
+/** Who has it on their screen: each by name of the own side, the other side as a whole. @param {ItemProps} props */
+function Delivered({ desk, channel, item }) {
+  // Read positions change apart from the messages that they are about.
+  void desk.readVersion.value;
+  const { me, people } = desk.live;
+  const own = me.value?.delegation ?? "";
+  const { bySide, byUser } = desk.client.reads(channel);
+  const isShown = [...bySide].some(([side, seq]) => side !== own && seq >= item.seq);
+  const readers = [...byUser].filter(([user, seq]) => seq >= item.seq && user !== item.sender).map(([user]) => user);
+  const names = readers.filter((user) => people.value.has(user)).map((user) => desk.live.nameOf(user));
+  const words = [t("delivery_delivered")];
+  if (isShown) words.push(t("delivery_shown"));
+  if (names.length > 0) words.push(t("delivery_read", { names: names.join(", ") }));
   return (
-    <span class="delivery" data-state="failed" role="alert">
-      <Icon name="warning" />
-      <span>
-        {t("delivery_failed")}
-        {failed.error && ` · ${errorText(failed.error)}`}
-      </span>
-      <button type="button" class="button small" onClick={() => desk.client.retry(failed.key)}>
-        {t("delivery_retry")}
-      </button>
-      <button type="button" class="button small quiet" onClick={() => desk.client.discard(failed.key)}>
-        {t("delivery_discard")}
-      </button>
+    <span class="delivery" data-state="delivered" data-shown={isShown} title={words.join("\n")}>
+      <Icon name={isShown ? "checks" : "check"} />
+      <span class="visually-hidden">{words.join(". ")}</span>
     </span>
   );
 }

@@ -7,6 +7,7 @@ import { formatStamp } from "../shared/clocks.js";
 import { locale, t } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
 import { SideLabel, sideStyle } from "../shared/side_label.jsx";
+import { markFound, wordsOf } from "./korean.js";
 import { PanelHead } from "./panel_head.jsx";
 
 /** @typedef {import('./desk.js').Desk} Desk */
@@ -51,6 +52,7 @@ export function SearchPanel({ desk }) {
 
 /** @param {{ desk: Desk, found: { query: string, messages: readonly Found[] } }} props */
 function Results({ desk, found: { query, messages } }) {
+  const words = wordsOf(query);
   return (
     <>
       <p class="search-count" role="status">
@@ -58,15 +60,15 @@ function Results({ desk, found: { query, messages } }) {
       </p>
       <ul class="results">
         {messages.map((message) => (
-          <Result key={`${message.channel} ${message.seq}`} desk={desk} message={message} />
+          <Result key={`${message.channel} ${message.seq}`} desk={desk} message={message} words={words} />
         ))}
       </ul>
     </>
   );
 }
 
-/** @param {{ desk: Desk, message: Found }} props */
-function Result({ desk, message }) {
+/** @param {{ desk: Desk, message: Found, words: readonly string[] }} props */
+function Result({ desk, message, words }) {
   const { live } = desk;
   const channel = desk.channels.value.get(message.channel);
   const side = live.side(message.delegation);
@@ -83,7 +85,12 @@ function Result({ desk, message }) {
           <SideLabel side={side} />
           <time>{formatStamp(message.timeMs, locale.value, live.timeZone)}</time>
         </span>
-        <bdi class="result-text">{message.text}</bdi>
+        <bdi class="result-text">
+          {markFound(message.text, words).map(({ text, isFound }, index) =>
+            // biome-ignore lint/suspicious/noArrayIndexKey: the pieces of one text stay in their order.
+            isFound ? <mark key={index}>{text}</mark> : text,
+          )}
+        </bdi>
         <bdi class="result-channel">{channel ? desk.titleOf(channel) : message.channel}</bdi>
       </button>
     </li>

@@ -2,11 +2,11 @@
 
 import { clocksDiffer, formatTime, usableZone } from "../shared/clocks.js";
 import { ConnectionStatus } from "../shared/connection_status.jsx";
-import { DisplaySettings } from "../shared/display_settings.jsx";
 import { locale, t, titled } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
 import { SideLabel } from "../shared/side_label.jsx";
 import { now } from "../shared/ticking.js";
+import { extras } from "./use_extras.js";
 
 /** @typedef {import('./desk.js').Desk} Desk */
 
@@ -15,6 +15,7 @@ export function TopBar({ desk, signOut }) {
   const { live } = desk;
   const me = live.me.value;
   const office = live.office.value;
+  const loaded = extras.value;
   return (
     <header class="top-bar">
       <strong class="office" dir="auto">
@@ -31,10 +32,7 @@ export function TopBar({ desk, signOut }) {
         <Icon name="chevron" />
       </button>
       <div id="own-menu" class="menu" popover="auto">
-        <DisplaySettings />
-        <button type="button" class="button" onClick={signOut}>
-          {t("logout")}
-        </button>
+        {loaded && <loaded.OwnMenu desk={desk} signOut={signOut} />}
       </div>
     </header>
   );
@@ -49,9 +47,7 @@ function PanelButton({ desk, panel, label }) {
       class={`button quiet for-${panel}`}
       aria-label={label}
       aria-pressed={open}
-      onClick={() => {
-        desk.panel.value = open ? "" : panel;
-      }}
+      onClick={() => desk.togglePanel(panel)}
     >
       <Icon name={panel} />
       <span class="wide-only">{label}</span>

@@ -1,13 +1,19 @@
 /** The operations page. */
 
+import "uplot/dist/uPlot.min.css";
 import "../shared/base.css";
+import "../shared/outer.css";
 import "./ops.css";
 
 import { addTexts } from "../shared/i18n.js";
+import { LoginForm } from "../shared/login_form.jsx";
+import { en as outerEn } from "../shared/outer_messages_en.js";
+import { ko as outerKo } from "../shared/outer_messages_ko.js";
 import { startPage } from "../shared/page.jsx";
 import { en } from "./messages_en.js";
 import { ko } from "./messages_ko.js";
-import { Operations } from "./operations.jsx";
+import { OperationsPage } from "./operations.jsx";
 
+addTexts({ ko: outerKo, en: outerEn });
 addTexts({ ko, en });
-startPage("ops_title", Operations);
+startPage("ops_title", OperationsPage, async () => ({ LoginForm }));

@@ -558,6 +558,7 @@ export class LiaisonClient {
       if ((before.get(channel)?.epoch ?? epoch) !== epoch) this.#readMarks.forget(channel);
     }
     this.#channels = new Map(infos.map((info) => [info.channel, this.#withOwnMark(info)]));
+    for (const info of infos) this.#readMarks.onChannel(info);
   }
 
   /** What was read without a line counts, though the server has not heard of it. @param {ChannelInfo} info */

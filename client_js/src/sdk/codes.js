@@ -67,6 +67,22 @@ export const ERROR_CODES = new Map([
   ["dispatch_items", 608],
   ["dispatch_answer", 609],
   ["dispatch_time", 610],
+  ["no_such_proposal", 640],
+  ["proposal_ended", 641],
+  ["proposal_expired", 642],
+  ["proposal_approved", 643],
+  ["proposal_not_approved", 644],
+  ["proposal_digest", 645],
+  ["already_approved", 646],
+  ["side_has_approved", 647],
+  ["proposal_other_side", 648],
+  ["proposal_time", 649],
+  ["not_for_both_sides", 650],
+  ["not_a_person", 651],
+  ["not_a_bot", 652],
+  ["already_suspended", 653],
+  ["not_suspended", 654],
+  ["export_not_approved", 655],
 ]);
 
 // Standard codes after which trying again can't help: the same bytes would be refused again.

@@ -118,6 +118,10 @@ export const channelInfo = record({
   readSeq: natural,
   canWrite: withDefault(flag, true),
   members: withDefault(listOf(text), []),
+  suspended: withDefault(flag, false),
+  isRegister: withDefault(flag, false),
+  reads: withDefault(numbers, /** @type {ReadonlyMap<string, number>} */ (new Map())),
+  sideReads: withDefault(numbers, /** @type {ReadonlyMap<string, number>} */ (new Map())),
 });
 
 const message = record({
@@ -134,6 +138,7 @@ const message = record({
   reaction: withDefault(text, ""),
   removed: withDefault(flag, false),
   mentions: withDefault(listOf(text), []),
+  precedence: withDefault(text, ""),
 });
 
 const place = record({ channel: text, epoch: natural, seq: natural });
@@ -154,7 +159,16 @@ export function readMessage(value, where) {
   } catch (error) {
     if (!(error instanceof FrameError)) throw error;
     const rest = { timeMs: 0, sender: "", delegation: "", key: "", kind: UNREADABLE };
-    return { ...place(value, where), ...rest, text: "", ref: 0, reaction: "", removed: false, mentions: [] };
+    return {
+      ...place(value, where),
+      ...rest,
+      text: "",
+      ref: 0,
+      reaction: "",
+      removed: false,
+      mentions: [],
+      precedence: "",
+    };
   }
 }
 
@@ -223,7 +237,7 @@ export const replies = {
     capabilities: withDefault(listOf(text), []),
   }),
   subscribe: record({ channel: text, epoch: natural, head: natural, fromSeq: natural }),
-  publish: record({ seq: natural, epoch: natural, timeMs: natural, duplicate: withDefault(flag, false) }),
+  publish: record({ seq: natural, epoch: natural, timeMs: natural, held: withDefault(flag, false) }),
   history: record({ channel: text, epoch: natural, head: natural, messages: listOf(readMessage) }),
   search: record({ messages: listOf(readMessage), more: withDefault(flag, false) }),
   channels: record({ channels: listOf(channelInfo) }),

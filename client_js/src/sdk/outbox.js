@@ -2,8 +2,9 @@
  * What this client wants to be on the log and does not know to be there. Pure.
  *
  *     queued ──sent──► sent ──acknowledged──► acknowledged (kept for a while, see below)
- *       ▲  ▲            │ │
- *       │  └─line lost──┘ └──refused──► failed ──retry──► queued
+ *       ▲  ▲            │ │ │
+ *       │  └─line lost──┘ │ └─held──► held (waits at the server) ──acknowledged, line lost──►
+ *       │                 └──refused──► failed ──retry──► queued
  *       └─later (a temporary refusal)
  *
  * An item keeps its key from birth, whatever happens: a repeat with the same key is no second message. Per channel one
@@ -48,7 +49,7 @@ export const REOFFER_MS = 10 * 60 * 1000;
 /**
  * @typedef {Wish & {
  *   order: number,
- *   state: "queued" | "sent" | "acknowledged" | "failed",
+ *   state: "queued" | "sent" | "held" | "acknowledged" | "failed",
  *   stored: boolean,
  *   notBeforeMs: number,
  *   attempts: number,
@@ -114,6 +115,15 @@ export function acknowledged(outbox, key, place, nowMs) {
 }
 
 /**
+ * The channel is suspended: the item is safe at the server, and its message comes once the channel is resumed.
+ * @param {Outbox} outbox
+ * @param {string} key
+ */
+export function held(outbox, key) {
+  return change(outbox, key, (item) => (item.state === "acknowledged" ? {} : { state: "held" }));
+}
+
+/**
  * The server will never take it like this.
  * @param {Outbox} outbox
  * @param {string} key
@@ -134,12 +144,15 @@ export function later(outbox, key, notBeforeMs) {
 }
 
 /**
- * The line is gone, and with it every answer that was under way: all of it is sent again on the next one.
+ * The line is gone, and with it every answer that was under way: all of it is sent again on the next one. So is what the
+ * server holds, for it may have been released unseen: the repeat tells what became of it.
  * @param {Outbox} outbox
  * @returns {Outbox}
  */
 export function lineLost(outbox) {
-  return changeAll(outbox, (item) => (item.state === "sent" ? { state: "queued", notBeforeMs: 0 } : undefined));
+  return changeAll(outbox, (item) =>
+    item.state === "sent" || item.state === "held" ? { state: "queued", notBeforeMs: 0 } : undefined,
+  );
 }
 
 /**
@@ -220,7 +233,7 @@ export function merge(outbox, held, storedBefore) {
  * @returns {{item: Readonly<Item>} | {waitUntilMs: number} | undefined}
  */
 export function nextToSend(outbox, channel, nowMs) {
-  const item = waitingIn(outbox, channel).find(({ state }) => state !== "failed");
+  const item = waitingIn(outbox, channel).find(({ state }) => state !== "failed" && state !== "held");
   if (item === undefined || item.state === "sent" || !item.stored) return undefined;
   return item.notBeforeMs > nowMs ? { waitUntilMs: item.notBeforeMs } : { item };
 }

@@ -212,7 +212,9 @@ export class Outgoing {
       if (await this.#isReferenceLost(item)) this.#fail(key, REFERENCE_LOST);
       else {
         const reply = replies.publish(await this.#around.command(...commandFor(item)), "publish");
-        this.#acknowledge(key, reply);
+        // Its message may have come before this answer.
+        if (reply.held) this.#replace(outbox.held(this.#items, key));
+        else this.#acknowledge(key, reply);
       }
     } catch (error) {
       // On a new line the item is queued or sent again already; what became of the old attempt is of no interest.
@@ -282,7 +284,10 @@ export class Outgoing {
     const item = this.#items.get(key);
     if (item === undefined) return;
     try {
-      await this.#around.storage.put({ ...item, state: item.state === "sent" ? "queued" : item.state });
+      await this.#around.storage.put({
+        ...item,
+        state: item.state === "sent" || item.state === "held" ? "queued" : item.state,
+      });
       // It may have been discarded while it was being stored.
       if (this.#items.has(key)) this.#durable.add(key);
       else await this.#remove(key);

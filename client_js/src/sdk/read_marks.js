@@ -28,6 +28,15 @@ export class ReadMarks {
     return this.#reads.get(channel) ?? NO_READS;
   }
 
+  /**
+   * What the list of channels tells of others' positions.
+   * @param {{channel: string, reads: ReadonlyMap<string, number>, sideReads: ReadonlyMap<string, number>}} info
+   */
+  onChannel({ channel, reads, sideReads }) {
+    for (const [user, seq] of reads) this.onRead({ channel, delegation: "", user, seq });
+    for (const [delegation, seq] of sideReads) this.onRead({ channel, delegation, user: "", seq });
+  }
+
   /** A `read` push. @param {{channel: string, delegation: string, user: string, seq: number}} mark */
   onRead({ channel, delegation, user, seq }) {
     const { bySide, byUser } = this.in(channel);

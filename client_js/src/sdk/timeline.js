@@ -20,6 +20,7 @@
  * @property {string} text newest version; empty once withdrawn
  * @property {number} replyTo seq that this answers, 0 is none
  * @property {readonly string[]} mentions
+ * @property {string} precedence empty is routine
  * @property {readonly Version[]} versions the original first; none once withdrawn
  * @property {{readonly seq: number, readonly timeMs: number} | undefined} withdrawn
  * @property {ReadonlyMap<string, readonly string[]>} reactions users in the order in which they reacted
@@ -236,7 +237,7 @@ function indexOf(items, seq) {
 }
 
 /** @param {Message} entry @returns {Readonly<LogItem>} */
-function itemOf({ seq, key, sender, delegation, timeMs, text, ref, mentions }) {
+function itemOf({ seq, key, sender, delegation, timeMs, text, ref, mentions, precedence }) {
   return {
     seq,
     key,
@@ -246,6 +247,7 @@ function itemOf({ seq, key, sender, delegation, timeMs, text, ref, mentions }) {
     text,
     replyTo: ref,
     mentions,
+    precedence,
     versions: [{ seq, text, timeMs }],
     withdrawn: undefined,
     reactions: new Map(),

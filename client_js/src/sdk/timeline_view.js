@@ -13,7 +13,7 @@ import { itemAt } from "./timeline.js";
 /**
  * @typedef {Readonly<LogItem> & {
  *   readonly id: string,
- *   readonly state: "queued" | "sent" | "failed" | "delivered",
+ *   readonly state: "queued" | "sent" | "held" | "failed" | "delivered",
  *   readonly error: ItemError | undefined,
  *   readonly pending: readonly Readonly<OutboxItem>[],
  * }} TimelineItem
@@ -41,6 +41,8 @@ const NOTHING = [];
 export class TimelineComposer {
   /** @type {{log: Readonly<Log>, waiting: readonly Readonly<OutboxItem>[], view: Readonly<Timeline>} | undefined} */
   #latest;
+  /** Whether the latest view shows changes that wait. */
+  #hadPending = false;
   /** @type {WeakMap<Readonly<LogItem>, TimelineItem>} */
   #plain = new WeakMap();
   /** @type {WeakMap<Readonly<OutboxItem>, TimelineItem>} */
@@ -60,7 +62,14 @@ export class TimelineComposer {
       if (item.kind === "text" || item.about?.epoch !== log.epoch) continue;
       pending.set(item.about.seq, [...(pending.get(item.about.seq) ?? []), item]);
     }
-    const delivered = log.items.map((item) => this.#delivered(item, pending.get(item.seq) ?? NOTHING));
+    // Of thousands nearly all are as they were, at the same place.
+    const before = pending.size === 0 && !this.#hadPending ? this.#latest : undefined;
+    const delivered = log.items.map((item, index) =>
+      before?.log.items[index] === item
+        ? /** @type {TimelineItem} */ (before.view.items[index])
+        : this.#delivered(item, pending.get(item.seq) ?? NOTHING),
+    );
+    this.#hadPending = pending.size > 0;
     const texts = waiting.filter((item) => item.kind === "text");
     const view = {
       channel: log.channel,
@@ -101,6 +110,7 @@ export class TimelineComposer {
       text: item.text,
       replyTo: item.about?.seq ?? 0,
       mentions: item.mentions,
+      precedence: "",
       versions: [{ seq: 0, text: item.text, timeMs: item.createdMs }],
       withdrawn: undefined,
       reactions: new Map(),

@@ -11,7 +11,7 @@ const TIMEOUT_MS = 20_000;
  * @param {RequestInit} [init]
  * @returns {Promise<{ status: number, body: any }>}   Status 0 where the server could not be reached.
  */
-async function request(path, init = {}) {
+export async function request(path, init = {}) {
   try {
     const response = await fetch(`/api/v1/${path}`, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
     const isJson = response.headers.get("Content-Type")?.includes("json") ?? false;
@@ -25,7 +25,7 @@ async function request(path, init = {}) {
  * @param {{ status: number, body: any }} answer
  * @returns {Failure}
  */
-function failureOf({ status, body }) {
+export function failureOf({ status, body }) {
   if (status === 0) return { name: "network", ref: "" };
   const error = body?.error ?? body;
   return { name: String(error?.name ?? status), ref: String(error?.ref ?? "") };
@@ -38,13 +38,11 @@ function failureOf({ status, body }) {
  * @returns {Promise<Failure | undefined>}   Undefined once signed in.
  */
 export async function login(user, password, code) {
-  const body = JSON.stringify(code === "" ? { user, password } : { user, password, code });
-  const answer = await request("login", { method: "POST", headers: { "Content-Type": "application/json" }, body });
-  return answer.status >= 200 && answer.status < 300 ? undefined : failureOf(answer);
+  return await post("login", code === "" ? { user, password } : { user, password, code });
 }
 
 export async function logout() {
-  await request("logout", { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" });
+  await post("logout", {});
 }
 
 /**
@@ -55,4 +53,11 @@ export async function isSignedIn() {
   const { status } = await request("me");
   if (status === 401) return "no";
   return status === 200 ? "yes" : "unknown";
+}
+
+/** @param {string} path @param {object} fields @returns {Promise<Failure | undefined>} */
+export async function post(path, fields) {
+  const headers = { "Content-Type": "application/json" };
+  const answer = await request(path, { method: "POST", headers, body: JSON.stringify(fields) });
+  return answer.status >= 200 && answer.status < 300 ? undefined : failureOf(answer);
 }

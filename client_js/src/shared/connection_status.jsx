@@ -1,6 +1,7 @@
 /** How the line to the server is, in words. */
 
-import { t } from "./i18n.js";
+import { formatSecond } from "./clocks.js";
+import { locale, t } from "./i18n.js";
 import { now } from "./ticking.js";
 
 /** @typedef {import('./live.js').Live} Live */
@@ -24,6 +25,16 @@ function wording(state) {
   }
 }
 
+/**
+ * Up to when nothing can be missing: without a line, when the server was last heard. @param {Live} live
+ */
+function completeUpTo(live) {
+  const { name } = live.link.value;
+  const { lastHeardMs } = live.client;
+  if (name === "connected" || lastHeardMs === 0) return "";
+  return t("link_complete", { time: formatSecond(lastHeardMs, locale.value, live.timeZone) });
+}
+
 /** @param {{ live: Live }} props */
 export function ConnectionStatus({ live }) {
   const state = live.link.value;
@@ -37,6 +48,7 @@ export function ConnectionStatus({ live }) {
       <span class="link-text" aria-hidden="true">
         {wording(state)}
       </span>
+      <span class="link-complete">{completeUpTo(live)}</span>
       {state.name === "waiting" && (
         <button type="button" class="button small" onClick={() => live.client.retryNow()}>
           {t("link_retry")}

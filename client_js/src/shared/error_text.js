@@ -19,6 +19,7 @@ const ALIKE = new Map([
   ["no_such_channel", "gone"],
   ["no_such_message", "gone"],
   ["no_such_user", "gone"],
+  ["no_such_session", "gone"],
   ["reference_lost", "gone"],
 ]);
 

@@ -6,7 +6,6 @@ import { render } from "preact";
 import { isSignedIn, logout } from "./account.js";
 import { loadTexts, locale, t } from "./i18n.js";
 import { Live, openClient } from "./live.js";
-import { LoginForm } from "./login_form.jsx";
 import { forgetAll } from "./preferences.js";
 import { applyTheme } from "./theme.js";
 
@@ -18,16 +17,32 @@ import { applyTheme } from "./theme.js";
  *   | { name: 'signed_in', live: Live }} Stage
  */
 
+/** @typedef {{ LoginForm: typeof import('./login_form.jsx').LoginForm }} LoginModule */
+
 /** Reasons for a final close that say nothing a person didn't know. */
 const EXPECTED_ENDS = new Set(["signed_out", "unauthenticated", "not_connected"]);
 
 /**
  * @param {string} titleKey
  * @param {(props: { live: Live, signOut: () => void }) => import('preact').ComponentChild} Page
+ * @param {() => Promise<LoginModule>} loadLogin   Whoever is signed in never needs the form.
  */
-export async function startPage(titleKey, Page) {
+export async function startPage(titleKey, Page, loadLogin) {
   /** @type {import('@preact/signals').Signal<Stage>} */
   const stage = signal({ name: "loading" });
+  /** @type {import('@preact/signals').Signal<LoginModule | undefined>} */
+  const login = signal(undefined);
+
+  effect(() => {
+    if (stage.value.name !== "signed_out" || login.value) return;
+    loadLogin().then(
+      (loaded) => {
+        login.value = loaded;
+      },
+      // Nobody can sign in without the server either; a reload asks for both.
+      () => {},
+    );
+  });
 
   async function signIn() {
     const client = await openClient();
@@ -57,7 +72,8 @@ export async function startPage(titleKey, Page) {
       case "loading":
         return <p class="loading">{t("loading")}</p>;
       case "signed_out":
-        return <LoginForm title={t(titleKey)} reason={current.reason} onSignedIn={signIn} />;
+        if (!login.value) return <p class="loading">{t("loading")}</p>;
+        return <login.value.LoginForm title={t(titleKey)} reason={current.reason} onSignedIn={signIn} />;
       case "signed_in":
         return <Page live={current.live} signOut={() => signOut(current.live)} />;
     }

@@ -2,14 +2,20 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import { en as laterEn } from "../../src/chat/messages_en.js";
+import { ko as laterKo } from "../../src/chat/messages_ko.js";
 import { en as opsEn } from "../../src/ops/messages_en.js";
 import { ko as opsKo } from "../../src/ops/messages_ko.js";
 import { errorKey } from "../../src/shared/error_text.js";
 import { addTexts, CATALOGUES, chooseLocale, fill, loadTexts } from "../../src/shared/i18n.js";
+import { en as outerEn } from "../../src/shared/outer_messages_en.js";
+import { ko as outerKo } from "../../src/shared/outer_messages_ko.js";
 
 await loadTexts("ko");
 await loadTexts("en");
 addTexts({ ko: opsKo, en: opsEn });
+addTexts({ ko: laterKo, en: laterEn });
+addTexts({ ko: outerKo, en: outerEn });
 const { ko, en } = CATALOGUES;
 const SOURCES = new URL("../../src/", import.meta.url);
 const ERRORS = new URL("../../../server/liaison/protocol/errors.py", import.meta.url);

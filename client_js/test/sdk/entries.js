@@ -22,6 +22,7 @@ export function entry(seq, fields = {}) {
     reaction: "",
     removed: false,
     mentions: [],
+    precedence: "",
     ...fields,
   };
 }

@@ -7,6 +7,7 @@ import { describe, test } from "node:test";
 import { decode, encode } from "@msgpack/msgpack";
 
 import { CLOSE_CODES, ERROR_CODES } from "../../src/sdk/codes.js";
+import { administrationReplies } from "../../src/sdk/administration_frames.js";
 import { dispatchReplies } from "../../src/sdk/dispatch_frames.js";
 import { pushes, readError, replies } from "../../src/sdk/frames.js";
 import { operationsPushes, operationsReplies } from "../../src/sdk/operations_frames.js";
@@ -54,6 +55,14 @@ const READERS = new Map(
     ["ping", replies.ping],
     ["dispatches", dispatchReplies.dispatches],
     ["dispatch", dispatchReplies.dispatch],
+    ["suspend_channel", administrationReplies.suspension],
+    ["held_messages", administrationReplies.held],
+    ["propose", administrationReplies.proposal],
+    ["approve_proposal", administrationReplies.proposal],
+    ["reject_proposal", administrationReplies.proposal],
+    ["withdraw_proposal", administrationReplies.proposal],
+    ["administration", administrationReplies.administration],
+    ["export_channel", administrationReplies.exported],
   ]),
 );
 const WITHOUT_FIELDS = new Set(["unsubscribe", "read", "typing", "availability", "disconnect"]);

@@ -1,0 +1,32 @@
+/**
+ * What the page can do without until somebody asks for it: panels, sheets, the toolbar of a message. One file of its own,
+ * loaded once the first messages are on the screen; see `use_extras.js`.
+ */
+
+// The page itself: the bundler then sees that all of it is needed here, and leaves it in one file, which weighs less than two.
+import "./chat.jsx";
+import "../shared/page.jsx";
+
+import { addTexts } from "../shared/i18n.js";
+import { en as outerEn } from "../shared/outer_messages_en.js";
+import { ko as outerKo } from "../shared/outer_messages_ko.js";
+import { en } from "./messages_en.js";
+import { ko } from "./messages_ko.js";
+
+addTexts({ ko, en });
+addTexts({ ko: outerKo, en: outerEn });
+
+export { Notices } from "../shared/notices.jsx";
+export { AccountSheet } from "./account_sheet.jsx";
+export { DateSheet } from "./date_sheet.jsx";
+export { FailedDelivery } from "./failed_delivery.jsx";
+export { HelpSheet } from "./help_sheet.jsx";
+export { MentionCompletion, MentionList } from "./mention_list.jsx";
+export { MessageActions } from "./message_actions.jsx";
+export { NoChannels } from "./no_channels.jsx";
+export { notifyOfNews } from "./notifications.js";
+export { OwnMenu } from "./own_menu.jsx";
+export { PeoplePanel } from "./people_panel.jsx";
+export { QuickSwitcher } from "./quick_switcher.jsx";
+export { SearchPanel } from "./search_panel.jsx";
+export { followShortcuts } from "./shortcuts.js";

@@ -1,0 +1,72 @@
+/**
+ * The texts of what is loaded later, in English; see extras.jsx. messages_ko.js has the same keys and values.
+ * @type {Readonly<Record<string, string>>}
+ */
+export const en = {
+  switcher: "Go to",
+  switcher_label: "Channel or person",
+  switcher_none: "Nothing of that name.",
+
+  help_send: "Send the message",
+  help_newline: "Start a new line",
+  help_correct: "Correct your last message (in an empty field)",
+  help_mention: "Mention somebody",
+  help_switcher: "Go to a channel or person",
+  help_channel: "Previous or next channel",
+  help_search: "Search",
+  help_date: "Go to a date",
+  help_messages: "From message to message (in the list)",
+  help_cancel: "Cancel or close",
+  help_help: "Show this list",
+
+  date_label: "Day",
+  date_go: "Go",
+  date_searching: "Searching …",
+
+  notify: "Notifications on this computer",
+  notify_off: "None",
+  notify_mentions: "Mentions and direct",
+  notify_all: "All messages",
+  notify_text: "Show the text of messages from private channels",
+  composer_mentions: "People to mention",
+  notify_body: "Message from {name}",
+  notify_denied: "The browser does not let this page notify you. Allow it in the browser’s settings for this site.",
+  notify_rules: "While you do not want to be disturbed, only FLASH and life safety messages notify you.",
+  sign_ins: "Where you are signed in",
+  sign_in_browser: "Browser",
+  sign_in_token: "Access token",
+  sign_in_here: "here",
+  sign_in_since: "since {time}",
+  logout_everywhere: "Sign out everywhere",
+  password: "Password",
+  password_current: "Current password",
+  password_new: "New password",
+  password_change: "Change password",
+  password_done: "The password was changed. You were signed out everywhere else.",
+  password_refused: "This password is too short or too easy to guess.",
+
+  message_actions: "Message actions",
+  act_react: "React {reaction}",
+  act_reply: "Reply",
+  act_correct: "Correct",
+  act_withdraw: "Withdraw",
+  withdraw_question: "Withdraw this message? Everybody will see that it was withdrawn, and the record keeps its text.",
+  withdraw_confirm: "Withdraw",
+
+  people: "People",
+  people_staffed: "The desk is staffed",
+  people_unstaffed: "The desk is not staffed",
+  write_to: "Write to {name}",
+  availability: "Your availability",
+
+  delivery_failed: "Not sent",
+  delivery_retry: "Send again",
+  delivery_discard: "Discard",
+  chat_forbidden_heading: "This account has no channels",
+  chat_forbidden: "You are signed in as {name}, an operations account. Operations read no messages.",
+  chat_to_ops: "Go to operations",
+
+  search_label: "Search messages",
+  search_none: "Nothing found for “{query}”.",
+  search_results: "Results: {count}",
+};

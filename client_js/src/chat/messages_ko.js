@@ -1,0 +1,72 @@
+/**
+ * The texts of what is loaded later, in Korean; see extras.jsx.
+ * @type {Readonly<Record<string, string>>}
+ */
+export const ko = {
+  switcher: "바로 가기",
+  switcher_label: "대화방 또는 사람",
+  switcher_none: "일치하는 이름이 없습니다.",
+
+  help_send: "메시지 보내기",
+  help_newline: "줄바꿈",
+  help_correct: "내 마지막 메시지 정정(입력란이 비어 있을 때)",
+  help_mention: "사람 부르기",
+  help_switcher: "대화방이나 사람으로 바로 가기",
+  help_channel: "이전 또는 다음 대화방",
+  help_search: "검색",
+  help_date: "날짜로 이동",
+  help_messages: "메시지 사이 이동(목록에서)",
+  help_cancel: "취소 또는 닫기",
+  help_help: "이 목록 보기",
+
+  date_label: "날짜",
+  date_go: "이동",
+  date_searching: "찾는 중…",
+
+  notify: "이 컴퓨터의 알림",
+  notify_off: "없음",
+  notify_mentions: "호출과 개인 대화",
+  notify_all: "모든 메시지",
+  notify_text: "비공개 대화방의 메시지 내용도 표시",
+  composer_mentions: "부를 사람",
+  notify_body: "{name} 님의 메시지",
+  notify_denied: "브라우저가 알림을 막고 있습니다. 브라우저의 사이트 설정에서 허용하십시오.",
+  notify_rules: "방해 금지 중에는 지급(FLASH)과 인명 안전 메시지만 알립니다.",
+  sign_ins: "로그인된 곳",
+  sign_in_browser: "브라우저",
+  sign_in_token: "접근 토큰",
+  sign_in_here: "현재 기기",
+  sign_in_since: "{time}부터",
+  logout_everywhere: "모든 곳에서 로그아웃",
+  password: "비밀번호",
+  password_current: "현재 비밀번호",
+  password_new: "새 비밀번호",
+  password_change: "비밀번호 변경",
+  password_done: "비밀번호가 변경되었습니다. 다른 모든 곳에서 로그아웃되었습니다.",
+  password_refused: "너무 짧거나 추측하기 쉬운 비밀번호입니다.",
+
+  message_actions: "메시지 동작",
+  act_react: "{reaction} 반응",
+  act_reply: "답장",
+  act_correct: "정정",
+  act_withdraw: "철회",
+  withdraw_question: "이 메시지를 철회하시겠습니까? 철회한 사실은 모두에게 보이며 내용은 기록에 남습니다.",
+  withdraw_confirm: "철회",
+
+  people: "사람",
+  people_staffed: "근무자 있음",
+  people_unstaffed: "근무자 없음",
+  write_to: "{name} 님에게 쓰기",
+  availability: "내 상태",
+
+  delivery_failed: "보내지 못함",
+  delivery_retry: "다시 보내기",
+  delivery_discard: "삭제",
+  chat_forbidden_heading: "대화방이 없는 계정입니다",
+  chat_forbidden: "운영 계정 {name}(으)로 로그인되어 있습니다. 운영 계정은 메시지를 읽지 않습니다.",
+  chat_to_ops: "운영 화면으로 가기",
+
+  search_label: "메시지 검색",
+  search_none: "“{query}” 검색 결과가 없습니다.",
+  search_results: "검색 결과: {count}건",
+};

@@ -1,0 +1,73 @@
+/**
+ * What the replies of suspension and two keys carry, checked; apart from `frames.js`, so that only the pages that show
+ * them load it. (PROTOCOL.md §13.3)
+ */
+import { flag, listOf, natural, readMessage, record, text, withDefault } from "./frames.js";
+
+const held = record({
+  key: text,
+  timeMs: natural,
+  kind: text,
+  text: withDefault(text, ""),
+  ref: withDefault(natural, 0),
+  reaction: withDefault(text, ""),
+  removed: withDefault(flag, false),
+  mentions: withDefault(listOf(text), []),
+  precedence: withDefault(text, ""),
+});
+
+// One shape for every kind: a page that doesn't know a kind shows its name.
+const subject = record({
+  kind: text,
+  channel: withDefault(text, ""),
+  suspension: withDefault(text, ""),
+  user: withDefault(text, ""),
+  access: withDefault(text, ""),
+  days: withDefault(natural, 0),
+  untilMs: withDefault(natural, 0),
+  granularity: withDefault(text, ""),
+});
+
+const approval = record({ delegation: text, user: text, timeMs: natural });
+
+// States are kept as they come: a page that doesn't know one shows its name.
+const proposal = record({
+  proposal: text,
+  digest: text,
+  subject,
+  proposedBy: text,
+  delegation: text,
+  proposedMs: natural,
+  expiresMs: natural,
+  state: text,
+  approvals: withDefault(listOf(approval), []),
+  waitsOn: withDefault(listOf(text), []),
+  endedBy: withDefault(text, ""),
+  endedMs: withDefault(natural, 0),
+  note: withDefault(text, ""),
+});
+
+const suspension = record({
+  channel: text,
+  suspension: text,
+  delegation: text,
+  user: text,
+  authority: text,
+  reason: text,
+  timeMs: natural,
+});
+
+export const administrationReplies = {
+  suspension: record({ suspension: text, timeMs: natural, duplicate: flag }),
+  held: record({ channel: text, suspended: flag, messages: listOf(held), ofSide: natural }),
+  proposal: record({ proposal, duplicate: flag }),
+  administration: record({
+    suspensions: listOf(suspension),
+    granularity: text,
+    retention: listOf(record({ channel: text, days: natural })),
+    exports: listOf(record({ channel: text, untilMs: natural })),
+    proposals: listOf(proposal),
+    more: flag,
+  }),
+  exported: record({ channel: text, epoch: natural, head: natural, untilMs: natural, messages: listOf(readMessage) }),
+};

@@ -1,0 +1,51 @@
+/**
+ * What isn't needed to read and write, in English: signing in, language and appearance, what can go wrong. Loaded beside the
+ * other texts by what shows it.
+ * @type {Readonly<Record<string, string>>}
+ */
+export const en = {
+  language_switch: "Language",
+  theme_switch: "Appearance",
+  theme_auto: "As the system",
+  theme_light: "Light",
+  theme_dark: "Dark",
+  logout: "Sign out",
+
+  login_heading: "Sign in",
+  login_user: "User name",
+  login_password: "Password",
+  login_code: "One-time code",
+  login_code_hint: "Only if one was set up for you",
+  login_submit: "Sign in",
+  login_busy: "Signing in …",
+
+  error_reference: "Reference: {ref}",
+  error_network: "The server can’t be reached. Check your connection and try again.",
+  error_unknown: "Something went wrong ({name}). Reload the page.",
+  error_unauthenticated: "You are not signed in any more.",
+  error_revoked: "Your access was withdrawn. Sign in again, or ask your head of delegation.",
+  error_wrong_credentials: "User name, password or code is wrong.",
+  error_too_many_sessions: "You are signed in on too many devices. Close one and try again.",
+  error_rate_limited: "Too fast. Wait a moment and try again.",
+  error_unavailable: "The server can’t do this just now. Try again.",
+  error_internal: "An error in the server. Please report its reference.",
+  error_too_large: "This is too long.",
+  error_forbidden: "You may not do this.",
+  error_origin_refused: "The server does not accept this address of the page.",
+  error_gone: "This is not there, or not any more.",
+  error_withdrawn: "The message was withdrawn.",
+  error_storage_full: "The server’s storage is full: nothing can be sent, reading goes on. Tell operations.",
+  error_timeout: "The server did not answer in time.",
+  error_disconnected: "The connection was lost. Try again once it is back.",
+  error_no_such_dispatch: "There is no such dispatch, or not any more.",
+  error_dispatch_state: "This step is not possible as the dispatch stands now.",
+  error_dispatch_closed: "This dispatch is closed. Nothing can be added to it.",
+  error_dispatch_changed: "Somebody changed this dispatch meanwhile. Look at it again.",
+  error_dispatch_other_side: "This step is the other side’s to take.",
+  error_dispatch_own_clearance: "Somebody who did not write this dispatch must clear it.",
+  error_dispatch_not_cleared: "A second person of your side must clear this dispatch first.",
+  error_dispatch_not_read_back: "The figures, names and times must be read back and confirmed first.",
+  error_dispatch_items: "Name the figures, names and times, each of them once.",
+  error_dispatch_answer: "The answer must be a dispatch that your side has tendered.",
+  error_dispatch_time: "This time is not possible here.",
+};

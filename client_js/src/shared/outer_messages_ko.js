@@ -1,0 +1,51 @@
+/**
+ * What isn't needed to read and write, in Korean: signing in, language and appearance, what can go wrong. Loaded beside the
+ * other texts by what shows it.
+ * @type {Readonly<Record<string, string>>}
+ */
+export const ko = {
+  language_switch: "언어",
+  theme_switch: "화면 모드",
+  theme_auto: "시스템 설정",
+  theme_light: "밝게",
+  theme_dark: "어둡게",
+  logout: "로그아웃",
+
+  login_heading: "로그인",
+  login_user: "사용자 이름",
+  login_password: "비밀번호",
+  login_code: "일회용 코드",
+  login_code_hint: "설정한 경우에만 입력",
+  login_submit: "로그인",
+  login_busy: "로그인하는 중…",
+
+  error_reference: "오류 번호: {ref}",
+  error_network: "서버에 연결할 수 없습니다. 연결을 확인하고 다시 시도하십시오.",
+  error_unknown: "문제가 발생했습니다({name}). 화면을 새로 고치십시오.",
+  error_unauthenticated: "로그인이 해제되었습니다.",
+  error_revoked: "접근 권한이 철회되었습니다. 다시 로그인하거나 소속 대표에게 문의하십시오.",
+  error_wrong_credentials: "사용자 이름, 비밀번호 또는 코드가 올바르지 않습니다.",
+  error_too_many_sessions: "너무 많은 기기에서 로그인되어 있습니다. 하나를 닫고 다시 시도하십시오.",
+  error_rate_limited: "너무 빠릅니다. 잠시 후 다시 시도하십시오.",
+  error_unavailable: "지금은 서버가 처리할 수 없습니다. 다시 시도하십시오.",
+  error_internal: "서버 오류입니다. 오류 번호를 알려 주십시오.",
+  error_too_large: "내용이 너무 깁니다.",
+  error_forbidden: "권한이 없습니다.",
+  error_origin_refused: "서버가 허용하지 않는 주소에서 연 화면입니다.",
+  error_gone: "없거나 더는 볼 수 없습니다.",
+  error_withdrawn: "철회된 메시지입니다.",
+  error_storage_full: "서버 저장 공간이 가득 차 보낼 수 없습니다. 읽기는 계속됩니다. 운영 담당자에게 알리십시오.",
+  error_timeout: "서버가 제때 응답하지 않았습니다.",
+  error_disconnected: "연결이 끊어졌습니다. 다시 연결된 뒤에 시도하십시오.",
+  error_no_such_dispatch: "이 전통문이 없습니다.",
+  error_dispatch_state: "전통문의 현재 상태에서는 할 수 없는 절차입니다.",
+  error_dispatch_closed: "종결된 전통문입니다. 더 처리할 수 없습니다.",
+  error_dispatch_changed: "그사이 전통문이 변경되었습니다. 다시 확인하십시오.",
+  error_dispatch_other_side: "상대측이 밟을 절차입니다.",
+  error_dispatch_own_clearance: "작성하지 않은 다른 사람이 승인해야 합니다.",
+  error_dispatch_not_cleared: "먼저 자기 측의 다른 사람이 승인해야 합니다.",
+  error_dispatch_not_read_back: "먼저 수치, 이름, 시각을 복창하고 확인받아야 합니다.",
+  error_dispatch_items: "수치, 이름, 시각 항목을 빠짐없이 입력하십시오.",
+  error_dispatch_answer: "회답은 자기 측이 통지한 전통문이어야 합니다.",
+  error_dispatch_time: "여기에 쓸 수 없는 시각입니다.",
+};
