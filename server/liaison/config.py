@@ -160,6 +160,12 @@ class LimitsSection(_Section, frozen=True):
     drain_timeout_s: Positive = 8.0
 
 
+class DispatchesSection(_Section, frozen=True):
+    """How dispatches are brought to people's notice."""
+
+    repeat_every_s: Annotated[float, Meta(ge=10, le=86_400)] = 300.0
+
+
 class MetricsSection(_Section, frozen=True):
     """Who may read /metrics, and where."""
 
@@ -195,6 +201,7 @@ class Config(_Section, frozen=True):
     postgres: PostgresSection = PostgresSection()
     redis: RedisSection = RedisSection()
     limits: LimitsSection = LimitsSection()
+    dispatches: DispatchesSection = DispatchesSection()
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
 
@@ -211,7 +218,7 @@ class Config(_Section, frozen=True):
 
     @property
     def data_directory(self) -> Path:
-        """The folder of everything stored; unused with PostgreSQL."""
+        """The folder of everything stored; with PostgreSQL, of the marks alone."""
         return Path(self.data.directory)
 
     @property

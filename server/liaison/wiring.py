@@ -23,6 +23,7 @@ import structlog
 import liaison
 from liaison.adapters.argon2_passwords import Argon2Passwords
 from liaison.adapters.data_directory import DataDirectory, EpochMarkError, InUseError
+from liaison.adapters.file_marks import FileMarks
 from liaison.adapters.memory_bus import MemoryBus
 from liaison.adapters.memory_presence import MemoryPresence
 from liaison.adapters.postgres_engine import open_postgres
@@ -44,8 +45,10 @@ from liaison.edges.pages import BadBuild
 from liaison.edges.server import EdgeServer, bind, listen, prepare
 from liaison.edges.settings import EdgeSettings
 from liaison.office.accounts import Accounts
+from liaison.office.dispatches import DispatchDepartment, DispatchSettings
 from liaison.office.office import Desks, Office, World
 from liaison.office.presence import PresenceFeed
+from liaison.office.registers import Department
 from liaison.office.registry import Registry
 from liaison.office.session_table import SessionTable
 from liaison.office.settings import OfficeSettings
@@ -278,8 +281,13 @@ def _office(
         accounts=Accounts(stores.directory, registry, passwords, profile, clock, secrets.token_bytes),
         presence=PresenceFeed(ties.presence, clock, profile, node=node, rng=rng),
         session_table=SessionTable(node),
+        departments=_departments(config),
     )
     return Office(node, profile, _office_settings(config), world, desks)
+def _departments(config: Config) -> list[Callable[[Office], Department]]:
+    marks = FileMarks(DataDirectory(config.data_directory).marks)
+    dispatches = DispatchSettings(repeat_every_ms=int(config.dispatches.repeat_every_s * 1000))
+    return [lambda office: DispatchDepartment(office, marks, dispatches), AdministrationDepartment]
 
 
 def _office_settings(config: Config) -> OfficeSettings:

@@ -61,7 +61,19 @@ async def test_a_file_that_holds_something_else_gives_no_marks(text: str, tmp_pa
 
 
 async def test_a_mark_that_cannot_be_written_was_not_raised(tmp_path: Path) -> None:
-    marks = FileMarks(tmp_path / "gone" / "marks")
+    (tmp_path / "file").touch()
+    marks = FileMarks(tmp_path / "file" / "marks")
     with pytest.raises(MarksUnavailableError):
         await marks.raise_to("south-2026", 3)
+    (tmp_path / "file").unlink()
     assert await marks.get("south-2026") == 0
+    await marks.raise_to("south-2026", 2)
+    assert await marks.get("south-2026") == 2
+
+
+async def test_of_many_processes_with_one_file_none_loses_what_another_has_raised(tmp_path: Path) -> None:
+    files = [FileMarks(tmp_path / "marks") for _ in range(8)]
+    async with asyncio.TaskGroup() as tasks:
+        for place, marks in enumerate(files):
+            tasks.create_task(marks.raise_to(f"name-{place}", place + 1))
+    assert [await files[0].get(f"name-{place}") for place in range(8)] == list(range(1, 9))

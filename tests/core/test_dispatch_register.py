@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from liaison.core.dispatch import Event, State
 from liaison.core.dispatch_register import (
-    OFFICE,
     Book,
     Content,
     Heading,
@@ -30,7 +29,7 @@ from liaison.core.dispatch_register import (
     proceed,
 )
 from liaison.core.entries import Draft, Entry, EntryKind
-from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
+from liaison.core.identifiers import OFFICE, ChannelId, DelegationId, Millis, UserId
 from liaison.protocol.errors import ErrorCode, LiaisonError, Refused
 
 OWN, JOINT = Book(is_joint=False), Book(is_joint=True)

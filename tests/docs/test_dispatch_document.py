@@ -6,8 +6,9 @@ import typing
 import msgspec
 
 from liaison.core.dispatch import DEADLINES_MS, PARTIES, Event, Party, diagram
-from liaison.core.dispatch_register import LOST_IN_A_RESTORE, OFFICE, Content, Heading, Record
+from liaison.core.dispatch_register import LOST_IN_A_RESTORE, Content, Heading, Record
 from liaison.core.entries import Precedence
+from liaison.core.identifiers import OFFICE
 from liaison.office.dispatches import DispatchDepartment, DispatchSettings
 from liaison.protocol import dispatch_frames as frames
 from tests.docs.markdown import document, name, names, section, table

@@ -2,6 +2,7 @@
 
 office.db            the database (with -wal and -shm beside it while it is open)
 epoch                the highest epoch that was ever begun here, kept apart from the database and its backups
+marks                numbers that are never given out twice, kept apart like the epoch
 presence             who was there when the server stopped, until it starts again
 office.db.before-…   what a restore or an upgrade replaced
 lock                 held by the one server of this folder, and by a restore
@@ -38,6 +39,11 @@ class DataDirectory:
     def epoch_mark(self) -> Path:
         """The file that remembers the highest epoch."""
         return self.path / "epoch"
+
+    @property
+    def marks(self) -> Path:
+        """The file of the numbers that are never given out twice, also after a restore."""
+        return self.path / "marks"
 
     @property
     def presence_note(self) -> Path:

@@ -1,8 +1,14 @@
-"""High-water marks in a file of the data directory, beside the database and in none of its backups."""
+"""High-water marks in a file of the data directory, beside the database and in none of its backups.
+
+Nodes that share a database and no folder each keep a file of their own: what one of them has given out, the others
+learn from the log within seconds and raise their marks to it.
+"""
 
 import asyncio
+import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -15,32 +21,19 @@ T = TypeVar("T")
 class FileMarks:
     """ports.marks.Marks: one line `name value` for each mark; the whole file is replaced at once.
 
-    For the one server of its folder: two of them would each overwrite what the other has raised.
+    Several processes may use one file: it is read anew each time, and changed under a lock.
     """
 
     def __init__(self, path: Path) -> None:
         self._path: Final = path
-        self._marks: dict[str, int] | None = None
-        self._writing = asyncio.Lock()
 
     async def get(self, name: str) -> int:
         """See ports.marks.Marks."""
-        async with self._writing:
-            return (await self._known()).get(name, 0)
+        return (await self._in_thread(lambda: _read(self._path))).get(name, 0)
 
     async def raise_to(self, name: str, value: int) -> None:
         """See ports.marks.Marks."""
-        async with self._writing:
-            marks = await self._known()
-            if value > marks.get(name, 0):
-                raised = {**marks, name: value}
-                await self._in_thread(lambda: _write(self._path, raised))
-                self._marks = raised
-
-    async def _known(self) -> dict[str, int]:
-        if self._marks is None:
-            self._marks = await self._in_thread(lambda: _read(self._path))
-        return self._marks
+        await self._in_thread(lambda: _raise(self._path, name, value))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         try:
@@ -60,6 +53,25 @@ def _read(path: Path) -> dict[str, int]:
             raise ValueError(f"{line!r} is no mark: put it right by hand")
         marks[name] = int(value)
     return marks
+
+
+def _raise(path: Path, name: str, value: int) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _locked(path.with_name(f"{path.name}.lock")):
+        marks = _read(path)
+        if value > marks.get(name, 0):
+            _write(path, {**marks, name: value})
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        # Held for the milliseconds of one write, also between threads: each opens the file for itself.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
 
 
 def _write(path: Path, marks: dict[str, int]) -> None:

@@ -15,11 +15,8 @@ from msgspec import Struct
 
 from liaison.core.dispatch import PARTIES, READ_BACK, TABLE, Event, Party, State, step
 from liaison.core.entries import Draft, Entry, EntryKind, Precedence
-from liaison.core.identifiers import DelegationId, UserId
+from liaison.core.identifiers import OFFICE, DelegationId, UserId
 from liaison.protocol.errors import ErrorCode, Refused
-
-# What the office writes by itself; no account can have this name.
-OFFICE: Final = UserId("_office")
 
 LOST_IN_A_RESTORE: Final = "lost in a restore"
 

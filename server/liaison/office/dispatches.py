@@ -18,7 +18,6 @@ import structlog
 from liaison.core.dispatch import REPEATING, TABLE, Event, State
 from liaison.core.dispatch_register import (
     LOST_IN_A_RESTORE,
-    OFFICE,
     Book,
     Content,
     Dispatch,
@@ -84,7 +83,7 @@ class DispatchDepartment:
         self._sides: Final = tuple(delegation.id for delegation in office.profile.delegations)
         self._own: Final = {side: self._register(own_dispatches(side), is_joint=False) for side in self._sides}
         self._joint: Final = self._register(DISPATCHES, is_joint=True)
-        # What the marks are known to hold: asking them costs a turn each.
+        # What the marks hold at least: asking them costs a turn each, and they are asked again and again.
         self._marked: dict[str, int] = {}
 
     def _register(self, channel: ChannelId, *, is_joint: bool) -> Register[Book]:
@@ -397,8 +396,10 @@ class DispatchDepartment:
         register, name = self._own[side], _mark(side, year)
         place = (await register.current()).places.get(year, 0)
         epoch = register.epoch
-        if await self._get_mark(f"{name}-epoch") < epoch:
-            lost = await self._get_mark(name)
+        if self._marked.get(f"{name}-epoch", 0) < epoch <= await self._marks.get(f"{name}-epoch"):
+            self._marked[f"{name}-epoch"] = epoch
+        if self._marked.get(f"{name}-epoch", 0) < epoch:
+            lost = await self._marks.get(name)
             while place < lost:
                 place += 1
                 await self._void(side, number_of(side, year, place))
@@ -418,15 +419,10 @@ class DispatchDepartment:
         with suppress(_AlreadyThere):
             await self._own[side].record(decide)
 
-    async def _get_mark(self, name: str) -> int:
-        if name not in self._marked:
-            self._marked[name] = await self._marks.get(name)
-        return self._marked[name]
-
     async def _raise_mark(self, name: str, value: int) -> None:
-        if value > await self._get_mark(name):
+        if value > self._marked.get(name, 0):
             await self._marks.raise_to(name, value)
-            self._marked[name] = max(value, self._marked[name])
+            self._marked[name] = max(value, self._marked.get(name, 0))
 
     # --- what follows by itself -----------------------------------------------------------------------------------
 
