@@ -1,23 +1,31 @@
 /** Who is connected from where, who is present, and why that changed last. No message text ever comes to this page. */
 
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 
+import { Operations } from "../sdk/operations.js";
 import { ConnectionStatus } from "../shared/connection_status.jsx";
 import { DisplaySettings } from "../shared/display_settings.jsx";
 import { t, titled } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
 import { Notices } from "../shared/notices.jsx";
+import { now } from "../shared/ticking.js";
 import { Waiting } from "../shared/waiting.jsx";
+import { AlarmList } from "./alarm_list.jsx";
+import { alarmsOf } from "./alarms.js";
+import { Charts } from "./charts.jsx";
 import { PresenceBoard } from "./presence_board.jsx";
 import { PresenceLog } from "./presence_log.jsx";
+import { Errors, SlowConsumers } from "./problems.jsx";
 import { SessionTable } from "./session_table.jsx";
 import { Tiles } from "./tiles.jsx";
+import { followView, show, view } from "./view.js";
+import { Wall } from "./wall.jsx";
 
 /** @typedef {import('../shared/live.js').Live} Live */
 
 /** @param {{ live: Live, signOut: () => void }} props */
-export function Operations({ live, signOut }) {
+export function OperationsPage({ live, signOut }) {
   const me = live.me.value;
   if (me === undefined || live.office.value === undefined) return <Waiting live={live} />;
   if (me.role !== "ops") return <Forbidden name={me.name} signOut={signOut} />;
@@ -26,15 +34,31 @@ export function Operations({ live, signOut }) {
 
 /** @param {{ live: Live, signOut: () => void }} props */
 function Dashboard({ live, signOut }) {
+  const operations = useMemo(() => new Operations(live.client, pageTimers), [live]);
   const sessions = useSignal(live.client.sessions);
+  const statistics = useSignal(operations.statistics);
   useEffect(() => {
-    const end = live.client.on("sessions", (table) => {
-      sessions.value = table;
-    });
+    const ends = [
+      live.client.on("sessions", (table) => {
+        sessions.value = table;
+      }),
+      operations.on("statistics", (figures) => {
+        // While the line is down the last figures stay, marked as old: a gap would hide what led to it.
+        const kept = figures.steps.length > 0 ? figures : { ...statistics.peek(), current: figures.current };
+        statistics.value = kept;
+      }),
+      operations.on("error", ({ where, error }) => console.warn(`liaison: ${where}`, error)),
+      followView(),
+    ];
     live.client.watchSessions();
     live.client.watchPresence();
-    return end;
-  }, [live, sessions]);
+    operations.watchStatistics();
+    return () => {
+      for (const end of ends) end();
+    };
+  }, [live, operations, sessions, statistics]);
+  const alarms = currentAlarms(live, statistics.value);
+  if (view.value.wall) return <Wall live={live} statistics={statistics.value} alarms={alarms} />;
   return (
     <div class="ops">
       <a class="skip" href="#sessions">
@@ -43,15 +67,42 @@ function Dashboard({ live, signOut }) {
       <Bar live={live} signOut={signOut} />
       <Notices live={live} />
       <main>
+        <AlarmList live={live} alarms={alarms} />
         <Tiles live={live} sessions={sessions.value} />
-        <SessionTable live={live} sessions={sessions.value} />
+        <SessionTable live={live} sessions={sessions.value} operations={operations} />
+        <Charts live={live} statistics={statistics.value} />
         <div class="columns">
           <PresenceBoard live={live} />
-          <PresenceLog live={live} />
+          <PresenceLog live={live} operations={operations} />
+        </div>
+        <div class="columns">
+          <SlowConsumers live={live} sessions={sessions.value} statistics={statistics.value} />
+          <Errors live={live} statistics={statistics.value} />
         </div>
       </main>
     </div>
   );
+}
+
+const pageTimers = {
+  setTimeout: (/** @type {() => void} */ fn, /** @type {number} */ ms) => setTimeout(fn, ms),
+  clearTimeout: (/** @type {number} */ id) => clearTimeout(id),
+};
+
+/** @param {Live} live @param {Readonly<import('../sdk/statistics.js').Statistics>} statistics */
+function currentAlarms(live, statistics) {
+  const presence = live.presence.value;
+  // Read so that silence is noticed, too: without it nothing would draw this again.
+  const aheadMs = live.client.serverNowMs() - Date.now();
+  return alarmsOf({
+    nowMs: now.value + aheadMs,
+    isConnected: live.link.value.name === "connected",
+    presenceIsCurrent: presence.current,
+    statisticsAreCurrent: statistics.current,
+    steps: statistics.steps,
+    stepMs: statistics.stepMs,
+    sides: [...presence.sides.values()],
+  });
 }
 
 /** @param {{ live: Live, signOut: () => void }} props */
@@ -70,6 +121,9 @@ function Bar({ live, signOut }) {
       </h1>
       <ConnectionStatus live={live} />
       <span class="spacer" />
+      <button type="button" class="button quiet" onClick={() => show({ wall: true })}>
+        {t("ops_wall")}
+      </button>
       <button type="button" class="button quiet" popovertarget="own-menu">
         <bdi>{live.me.value?.name}</bdi>
         <Icon name="chevron" />

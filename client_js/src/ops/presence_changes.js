@@ -16,6 +16,28 @@
 const MAX_CHANGES = 200;
 
 /**
+ * Put what the server remembers beneath what has come in since, each change once.
+ * @param {readonly Change[]} changes
+ * @param {readonly import('../sdk/operations_frames.js').PresenceEvent[]} events   Newest first.
+ * @returns {readonly Change[]}
+ */
+export function withEarlier(changes, events) {
+  const sign = (/** @type {Omit<Change, 'id' | 'delegation' | 'cause'>} */ { user, connectivity, timeMs }) =>
+    `${timeMs} ${connectivity} ${user}`;
+  const known = new Set(changes.map(sign));
+  const earlier = events.filter((event) => !known.has(sign(event)));
+  const all = [...changes, ...earlier].sort((a, b) => b.timeMs - a.timeMs).slice(0, MAX_CHANGES);
+  return all.map(({ user, delegation, connectivity, cause, timeMs }, index) => ({
+    id: all.length - index,
+    user,
+    delegation,
+    connectivity,
+    cause,
+    timeMs,
+  }));
+}
+
+/**
  * Add what a difference of presence says. Somebody who only changed availability or devices is no event.
  * @param {readonly Change[]} changes
  * @param {ReadonlyMap<string, PresenceUser>} before   Everybody who was not offline.

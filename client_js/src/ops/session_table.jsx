@@ -1,21 +1,32 @@
-/** The live table of sessions with its filter. */
+/** The live table of sessions with its filters, and what ops can do about one. */
 
 import { useSignal } from "@preact/signals";
 
 import { formatStamp } from "../shared/clocks.js";
 import { hasText, locale, t, titled } from "../shared/i18n.js";
 import { SideLabel } from "../shared/side_label.jsx";
+import { Confirmation } from "./confirmation.jsx";
 import { formatBytes } from "./format_bytes.js";
-import { filterSessions } from "./session_filter.js";
+import { formatCount } from "./format_figures.js";
+import { filterSessions, HIGH_BYTES, sessionsOf } from "./session_filter.js";
+import { show, view } from "./view.js";
 
 /** @typedef {import('../shared/live.js').Live} Live */
 /** @typedef {import('./session_filter.js').Session} Session */
 
-/** @param {{ live: Live, sessions: Live['client']['sessions'] }} props */
-export function SessionTable({ live, sessions }) {
-  const filter = useSignal("");
-  const shown = filterSessions(sessions.sessions.values(), filter.value, (session) => wordsOf(live, session));
-  const total = sessions.sessions.size;
+/** @param {{ live: Live, sessions: Live['client']['sessions'], operations: import('../sdk/operations.js').Operations }} props */
+export function SessionTable({ live, sessions, operations }) {
+  /** @type {import('@preact/signals').Signal<import('./confirmation.jsx').Question | undefined>} */
+  const question = useSignal(undefined);
+  /** What was done last, for those who can't see that a row is gone. */
+  const done = useSignal("");
+  const all = [...sessions.sessions.values()];
+  const shown = filterSessions(sessionsOf(all, view.value), view.value.text, (session) => wordsOf(live, session));
+  const total = all.length;
+  /** @param {'disconnect' | 'revoke'} kind @param {Session} session */
+  const ask = (kind, session) => {
+    question.value = { kind, session, name: live.nameOf(session.user) };
+  };
   return (
     <section class="box" id="sessions" tabIndex={-1} aria-labelledby="sessions-title">
       <header class="box-head">
@@ -24,16 +35,11 @@ export function SessionTable({ live, sessions }) {
           {sessions.current ? t("ops_shown", { shown: shown.length, total }) : t("state_unknown")}
         </span>
         <span class="spacer" />
-        <input
-          type="search"
-          aria-label={t("ops_filter")}
-          placeholder={t("ops_filter_hint")}
-          value={filter.value}
-          onInput={({ currentTarget }) => {
-            filter.value = currentTarget.value;
-          }}
-        />
+        <Filters live={live} sessions={all} />
       </header>
+      <p class="done" role="status">
+        {done.value}
+      </p>
       <div class="table-frame" data-stale={!sessions.current}>
         <table>
           <thead>
@@ -43,16 +49,30 @@ export function SessionTable({ live, sessions }) {
                   {t(key)}
                 </th>
               ))}
+              <th scope="col">
+                <span class="visually-hidden">{t("ops_actions")}</span>
+              </th>
             </tr>
           </thead>
           <tbody>
             {shown.map((session) => (
-              <Row key={session.session} live={live} session={session} />
+              <Row key={session.session} live={live} session={session} ask={ask} />
             ))}
           </tbody>
         </table>
         {sessions.current && shown.length === 0 && <p class="empty">{t("ops_none")}</p>}
       </div>
+      {question.value && (
+        <Confirmation
+          question={question.value}
+          carryOut={(reason) => carryOut(operations, question.value, reason)}
+          close={(isDone) => {
+            const asked = question.value;
+            if (isDone && asked) done.value = t(`ops_${asked.kind}_done`, { name: asked.name });
+            question.value = undefined;
+          }}
+        />
+      )}
     </section>
   );
 }
@@ -67,6 +87,7 @@ const COLUMNS = [
   { key: "ops_address", numeric: false },
   { key: "ops_since", numeric: true },
   { key: "ops_subscriptions", numeric: true },
+  { key: "ops_lag", numeric: true },
   { key: "ops_bytes", numeric: true },
 ];
 
@@ -82,8 +103,83 @@ function addressOf({ addressClass }) {
   return hasText(key) ? t(key) : addressClass;
 }
 
-/** @param {{ live: Live, session: Session }} props */
-function Row({ live, session }) {
+/**
+ * @param {import('../sdk/operations.js').Operations} operations
+ * @param {import('./confirmation.jsx').Question | undefined} question
+ * @param {string} reason
+ */
+async function carryOut(operations, question, reason) {
+  if (question?.kind === "disconnect") await operations.disconnect(question.session.session);
+  if (question?.kind === "revoke") await operations.revoke(question.session.user, reason);
+}
+
+/** @param {{ live: Live, sessions: readonly Session[] }} props */
+function Filters({ live, sessions }) {
+  const { text, side, node, user } = view.value;
+  // What is filtered by stays in its list when the last session of it is gone.
+  const nodes = [...new Set([...sessions.map((session) => session.node), node])].filter(Boolean).sort();
+  const users = [...new Set([...sessions.map((session) => session.user), user])].filter(Boolean);
+  return (
+    <search class="filters">
+      <Choice
+        label={t("ops_side")}
+        all={t("ops_all_sides")}
+        value={side}
+        options={live.sides.map(({ id, title }) => [id, titled(title)])}
+        choose={(chosen) => show({ side: chosen })}
+      />
+      <Choice
+        label={t("ops_user")}
+        all={t("ops_all_users")}
+        value={user}
+        options={byName(live, users)}
+        choose={(chosen) => show({ user: chosen })}
+      />
+      <Choice
+        label={t("ops_node")}
+        all={t("ops_all_nodes")}
+        value={node}
+        options={nodes.map((name) => [name, name])}
+        choose={(chosen) => show({ node: chosen })}
+      />
+      <input
+        type="search"
+        aria-label={t("ops_filter")}
+        placeholder={t("ops_filter_hint")}
+        value={text}
+        onInput={({ currentTarget }) => show({ text: currentTarget.value })}
+      />
+    </search>
+  );
+}
+
+/** Users as options, by what people call them. @param {Live} live @param {readonly string[]} users @returns {[string, string][]} */
+export function byName(live, users) {
+  return users
+    .map((user) => /** @type {[string, string]} */ ([user, live.nameOf(user)]))
+    .sort(([, a], [, b]) => a.localeCompare(b, "ko"));
+}
+
+/**
+ * @param {{ label: string, all: string, value: string, options: [string, string][], choose: (value: string) => void }} props
+ */
+export function Choice({ label, all, value, options, choose }) {
+  return (
+    <select aria-label={label} value={value} onChange={({ currentTarget }) => choose(currentTarget.value)}>
+      <option value="">{all}</option>
+      {options.map(([option, text]) => (
+        <option key={option} value={option}>
+          {text}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+/**
+ * @param {{ live: Live, session: Session, ask: (kind: 'disconnect' | 'revoke', session: Session) => void }} props
+ */
+function Row({ live, session, ask }) {
   const name = live.nameOf(session.user);
   return (
     <tr>
@@ -109,12 +205,30 @@ function Row({ live, session }) {
       <td>{addressOf(session)}</td>
       <td class="numeric">{formatStamp(session.sinceMs, locale.value, live.timeZone)}</td>
       <td class="numeric">{session.subscriptions}</td>
+      <td class="numeric" data-high={session.lagMessages > 0}>
+        {formatCount(session.lagMessages)}
+      </td>
       <td class="numeric" data-high={session.bufferedBytes > HIGH_BYTES}>
         {formatBytes(session.bufferedBytes)}
+      </td>
+      <td class="actions">
+        <button
+          type="button"
+          class="button small"
+          aria-label={t("ops_disconnect_name", { name })}
+          onClick={() => ask("disconnect", session)}
+        >
+          {t("ops_disconnect")}
+        </button>
+        <button
+          type="button"
+          class="button small danger"
+          aria-label={t("ops_revoke_name", { name })}
+          onClick={() => ask("revoke", session)}
+        >
+          {t("ops_revoke")}
+        </button>
       </td>
     </tr>
   );
 }
-
-/** More than this waits only for a client that takes too little. */
-const HIGH_BYTES = 64 * 1024;
