@@ -45,6 +45,7 @@ from liaison.edges.pages import BadBuild
 from liaison.edges.server import EdgeServer, bind, listen, prepare
 from liaison.edges.settings import EdgeSettings
 from liaison.office.accounts import Accounts
+from liaison.office.administration import AdministrationDepartment
 from liaison.office.dispatches import DispatchDepartment, DispatchSettings
 from liaison.office.office import Desks, Office, World
 from liaison.office.presence import PresenceFeed
@@ -284,6 +285,8 @@ def _office(
         departments=_departments(config),
     )
     return Office(node, profile, _office_settings(config), world, desks)
+
+
 def _departments(config: Config) -> list[Callable[[Office], Department]]:
     marks = FileMarks(DataDirectory(config.data_directory).marks)
     dispatches = DispatchSettings(repeat_every_ms=int(config.dispatches.repeat_every_s * 1000))

@@ -39,7 +39,7 @@ from liaison.core.dispatch_register import (
     proceed,
 )
 from liaison.core.entries import Draft, Precedence
-from liaison.core.identifiers import ChannelId, DelegationId, Millis, clean_text
+from liaison.core.identifiers import OFFICE, ChannelId, DelegationId, Millis, clean_text
 from liaison.core.permissions import Action
 from liaison.core.register_channels import DISPATCHES, own_dispatches
 from liaison.office.actor import Actor
