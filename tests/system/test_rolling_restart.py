@@ -3,9 +3,6 @@
 import asyncio
 import json
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,64 +11,12 @@ import pytest
 from tests.live_server import LiveServer
 from tests.simulation.checker import violations
 from tests.simulation.history import History
-from tests.system.socket_clients import NO_PACE, SocketClient, final_state, make_bots, running, until
+from tests.system.socket_clients import NO_PACE, final_state, make_bots, running, until
+from tests.system.watchers import MESSAGES_PER_S, Watcher, all_level, talking
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 CLIENTS: Final = 20
-MESSAGES_PER_S: Final = 500
-_BEAT_S: Final = 0.02
-
-
-class Watcher(SocketClient):
-    """A client that watches presence, and notes whenever somebody whom it has seen there is not."""
-
-    def __init__(self, user: str, token: str, url: str, history: History) -> None:
-        super().__init__(user, token, url, history)
-        self.present: set[str] = set()
-        self.snapshots = 0
-        self.offline: list[str] = []
-
-    def _take(self, frame: dict[str, Any]) -> None:
-        super()._take(frame)
-        match frame["type"]:
-            case "reply" if "from_seq" in frame:
-                self._command({"type": "presence", "watch": True})
-            case "reply" | "presence_snapshot" if "users" in frame:
-                self.snapshots += 1
-                here = {user["user"] for user in frame["users"]}
-                if not frame.get("stale_since_ms"):
-                    self.offline += sorted(self.present - here)
-                self.present |= here
-            case "presence_diff":
-                self.present |= {user["user"] for user in frame.get("joins", [])}
-                self.offline += [user["user"] for user in frame.get("leaves", [])]
-
-
-@asynccontextmanager
-async def talking(clients: Sequence[SocketClient]) -> AsyncIterator[None]:
-    """Let clients write in turn, MESSAGES_PER_S together, whether or not they are connected."""
-
-    async def talk() -> None:
-        loop = asyncio.get_running_loop()
-        began_s = loop.time()
-        for said, client in enumerate(cycle(clients)):
-            due_s = began_s + said / MESSAGES_PER_S
-            if due_s - loop.time() > _BEAT_S / 2:
-                await asyncio.sleep(_BEAT_S)
-            client.say()
-
-    async with asyncio.TaskGroup() as tasks:
-        talk_task = tasks.create_task(talk())
-        try:
-            yield
-        finally:
-            talk_task.cancel()
-
-
-def all_level(clients: Sequence[SocketClient]) -> Callable[[], bool]:
-    """Claim that every outbox is empty and every reader at the head."""
-    return lambda: not any(client.outbox for client in clients) and len({client.cursor for client in clients}) == 1
 
 
 async def test_restarts_under_load_lose_nothing_and_show_nobody_offline(tmp_path: Path) -> None:
@@ -83,12 +28,13 @@ async def test_restarts_under_load_lose_nothing_and_show_nobody_offline(tmp_path
             async with talking(clients):
                 for _ in range(2):
                     await asyncio.sleep(1)
-                    connections = {client.user: len(client.close_codes) for client in clients}
+                    farewells = {client.user: len(client.pushes["go_away"]) for client in clients}
                     await asyncio.to_thread(server.restart)
                     # They were away for as long as the server, and for their turn after it.
                     await until(lambda: all(client.connected.is_set() for client in clients), 5, "all are back")
                     for client in clients:
-                        assert client.close_codes[connections[client.user]] == 1012, client.user
+                        [farewell] = client.pushes["go_away"][farewells[client.user] :]
+                        assert farewell["code"] == 1012, client.user
             await until(all_level(clients), 30, "every outbox is empty and every reader at the head")
             # Longer than the grace period: whoever had only been kept in it would be offline now.
             await asyncio.sleep(11)

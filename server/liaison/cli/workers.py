@@ -49,10 +49,12 @@ class Worker:
         self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
         self._serving: Serving | None = None
+        self._is_told_to_end = False
         self._changed = asyncio.Event()
 
     async def start(self) -> Serving | None:
         """Start a process; give what it says once it serves, or None when it ended before that."""
+        self._is_told_to_end = False
         # The pipe to its stdin is never written to: it breaks when this process dies, and the worker ends then. A
         # session of its own keeps the terminal's Ctrl-C from it, which together with ours would be two signals.
         self._process = await asyncio.create_subprocess_exec(
@@ -76,15 +78,24 @@ class Worker:
         self._serving = None
         return code
 
-    def tell(self, number: signal.Signals) -> None:
-        """Send a signal to the process; a no-op when there is none."""
+    def end(self) -> None:
+        """Tell the process to end in good order. Once, for a second signal would end it at once."""
+        if not self._is_told_to_end:
+            self._signal(signal.SIGTERM)
+            self._is_told_to_end = True
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
 
     async def renew(self) -> None:
         """End the process in good order, and return once the one that follows it serves."""
         before = self._serving
-        self.tell(signal.SIGTERM)
+        self.end()
         while self._serving is None or self._serving is before:
             self._changed.clear()
             await self._changed.wait()
@@ -107,7 +118,7 @@ class Workers:
         self._listen_to_signals()
         serving = await self._start_all()
         if serving is None or self._told.is_set():
-            self._tell_all(signal.SIGTERM)
+            self._end_all()
             return _worst([await worker.ended() for worker in self._workers])
         on_ready(serving)
         async with asyncio.TaskGroup() as tasks:
@@ -118,14 +129,14 @@ class Workers:
         return _worst(codes)
 
     async def _start_all(self) -> list[Serving] | None:
-        # The first one makes or upgrades the database, and what is wrong is said once.
-        serving = []
-        for worker in self._workers:
-            told = None if self._told.is_set() else await worker.start()
-            if told is None:
-                return None
-            serving.append(told)
-        return serving
+        # The first one makes or upgrades the database, and what is wrong with all is said once.
+        first = await self._workers[0].start()
+        if first is None or self._told.is_set():
+            return None
+        async with asyncio.TaskGroup() as tasks:
+            others = [tasks.create_task(worker.start(), name=worker.name) for worker in self._workers[1:]]
+        serving = [told for other in others if (told := other.result()) is not None]
+        return [first, *serving] if len(serving) == len(others) else None
 
     async def _keep(self, worker: Worker) -> int:
         """Let a worker be followed by another until all are told to end; give the last one's exit code."""
@@ -146,7 +157,12 @@ class Workers:
                     return code
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             began_s = loop.time()
-            if await worker.start() is not None:
+            if await worker.start() is None:
+                continue
+            if self._told.is_set():
+                # Told while it was being started.
+                worker.end()
+            else:
                 _log.info("worker serves", worker=worker.name)
 
     async def _told_within(self, pause_s: float) -> bool:
@@ -177,16 +193,20 @@ class Workers:
     def _stop(self) -> None:
         if self._told.is_set():
             # The log is safe at every moment; whoever asks twice wants to wait for nothing.
-            self._tell_all(signal.SIGKILL)
+            self._kill_all()
             return
         _log.info("stopping", workers=len(self._workers))
         self._told.set()
-        self._tell_all(signal.SIGTERM)
-        asyncio.get_running_loop().call_later(self._stop_timeout_s, self._tell_all, signal.SIGKILL)
+        self._end_all()
+        asyncio.get_running_loop().call_later(self._stop_timeout_s, self._kill_all)
 
-    def _tell_all(self, number: signal.Signals) -> None:
+    def _end_all(self) -> None:
         for worker in self._workers:
-            worker.tell(number)
+            worker.end()
+
+    def _kill_all(self) -> None:
+        for worker in self._workers:
+            worker.kill()
 
 
 def _worst(codes: Sequence[int]) -> int:

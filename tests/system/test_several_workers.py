@@ -1,0 +1,135 @@
+"""Four workers on one port, with a real Redis and PostgreSQL between them, are one server for everybody."""
+
+import asyncio
+import os
+import re
+import signal
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.live_server import LiveServer
+from tests.postgres_server import PASSWORD, PostgresServer
+from tests.redis_server import free_port, shared_redis
+from tests.simulation.checker import violations
+from tests.simulation.history import History
+from tests.system.socket_clients import NO_PACE, final_state, make_bots, running, until
+from tests.system.watchers import MESSAGES_PER_S, Watcher, all_level, talking
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+
+WORKERS: Final = 4
+# So many that it would be a wonder if the kernel left a worker without one.
+CLIENTS: Final = 40
+
+
+class Workers:
+    """The server, and where each of its workers tells of itself."""
+
+    def __init__(self, folder: Path, postgres: PostgresServer) -> None:
+        redis = shared_redis()
+        # Four in a row; another process that takes one in this moment fails the start, and says so.
+        self.metrics_port = free_port()
+        self.server = LiveServer(
+            folder / "data",
+            {
+                **NO_PACE,
+                "LIAISON_OFFICE__ID": postgres.new_office(),
+                "LIAISON_POSTGRES__URL": postgres.url(password=""),
+                "LIAISON_POSTGRES__PASSWORD": PASSWORD,
+                "LIAISON_REDIS__URL": f"redis://{redis.address}",
+                "LIAISON_SERVER__WORKERS": str(WORKERS),
+                "LIAISON_SERVER__NODE": "node",
+                "LIAISON_METRICS__PORT": str(self.metrics_port),
+            },
+        )
+        self.server.seed()
+        # Made before the start: a token of just now is known to one worker earlier than to another.
+        bots = make_bots(self.server, CLIENTS)
+        self.history = History()
+        self.clients = [Watcher(user, token, self.server.ws_url, self.history) for user, token in bots.items()]
+
+    def pids(self) -> list[int]:
+        return [
+            int(pid) for pid in Path(f"/proc/{self.server.pid}/task/{self.server.pid}/children").read_text().split()
+        ]
+
+    def connections(self) -> list[int]:
+        """How many clients each worker has."""
+        return [int(self._metric(number, "liaison_connections")) for number in range(WORKERS)]
+
+    def _metric(self, worker: int, name: str) -> float:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port + worker}/metrics", timeout=5) as answer:
+            found = re.search(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
+        assert found is not None
+        return float(found.group(1))
+
+
+@pytest.fixture
+def workers(tmp_path: Path, postgres_server: PostgresServer) -> Iterator[Workers]:
+    workers = Workers(tmp_path, postgres_server)
+    with workers.server:
+        yield workers
+
+
+async def test_what_one_worker_is_told_all_others_tell_and_all_show_the_same_people(workers: Workers) -> None:
+    clients = workers.clients
+    async with running(clients):
+        spread = workers.connections()
+        assert sum(spread) == CLIENTS
+        assert all(spread), "each worker has some"
+        await until(lambda: all(len(client.present) == CLIENTS for client in clients), 10, "all see all")
+        for client in clients:
+            for _ in range(10):
+                client.say()
+        await until(all_level(clients), 30, "every outbox is empty and every reader at the head")
+    assert clients[0].cursor == CLIENTS * 10
+    assert not violations(workers.history.events, final_state(workers.server, clients))
+    assert workers.server.stop() == 0
+
+
+async def test_workers_are_renewed_one_by_one_under_load_and_nothing_is_lost_nobody_shown_offline(
+    workers: Workers,
+) -> None:
+    clients = workers.clients
+    before = workers.pids()
+    assert len(before) == WORKERS
+    async with running(clients):
+        await until(lambda: all(len(client.present) == CLIENTS for client in clients), 10, "all see all")
+        async with talking(clients):
+            await asyncio.sleep(1)
+            os.kill(workers.server.pid, signal.SIGHUP)
+            await until(lambda: len(set(workers.pids()) - set(before)) == WORKERS, 60, "all workers are new")
+            await until(lambda: all(client.connected.is_set() for client in clients), 10, "all are connected")
+            await asyncio.sleep(1)
+        await until(all_level(clients), 30, "every outbox is empty and every reader at the head")
+        # Longer than the grace period: whoever had only been kept in it would be offline now.
+        await asyncio.sleep(11)
+    assert not violations(workers.history.events, final_state(workers.server, clients))
+    assert clients[0].cursor >= 2 * MESSAGES_PER_S
+    assert {push["code"] for client in clients for push in client.pushes["go_away"]} == {1012}
+    assert all(client.pushes["go_away"] for client in clients)
+    assert {client.user: client.offline for client in clients if client.offline} == {}
+
+
+async def test_who_was_at_a_worker_that_is_killed_goes_on_at_another_where_they_were(workers: Workers) -> None:
+    clients = workers.clients
+    async with running(clients):
+        await until(lambda: all(len(client.present) == CLIENTS for client in clients), 10, "all see all")
+        async with talking(clients):
+            await asyncio.sleep(0.5)
+            victim = workers.pids()[0]
+            os.kill(victim, signal.SIGKILL)
+            await until(lambda: _lost_a_connection(clients), 5, "somebody noticed")
+            await until(lambda: all(client.connected.is_set() for client in clients), 10, "all are connected")
+            await until(lambda: len(workers.pids()) == WORKERS, 20, "another worker takes the place")
+        await until(all_level(clients), 30, "every outbox is empty and every reader at the head")
+    assert victim not in workers.pids()
+    assert not violations(workers.history.events, final_state(workers.server, clients))
+
+
+def _lost_a_connection(clients: list[Watcher]) -> bool:
+    return any(client.close_codes for client in clients)
