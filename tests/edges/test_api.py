@@ -218,6 +218,50 @@ async def test_signing_in_sets_a_strict_cookie_and_signing_out_ends_it(node: Nod
         assert await error(response) == (401, "unauthenticated")
 
 
+async def sign_in(http: aiohttp.ClientSession, password: str = PASSWORD) -> dict[str, str]:
+    async with http.post("/api/v1/login", json={"user": "south-1", "password": password}) as response:
+        assert response.status == 200
+        return {"Cookie": set_cookie_of(response), "Origin": ORIGIN}
+
+
+def set_cookie_of(response: aiohttp.ClientResponse) -> str:
+    return response.headers["Set-Cookie"].partition(";")[0]
+
+
+async def test_one_sees_where_one_is_signed_in_and_can_end_it_all(node: Node, http: aiohttp.ClientSession) -> None:
+    first, second = await sign_in(http), await sign_in(http)
+    async with http.get("/api/v1/sign-ins", headers=second) as response:
+        found = (await response.json())["sign_ins"]
+    assert [(one["kind"], one["current"]) for one in found] == [("browser", False), ("browser", True)]
+    assert found[0]["created_ms"] <= found[1]["created_ms"] < found[1]["expires_ms"]
+    async with http.post("/api/v1/logout_everywhere", headers=second) as response:
+        assert response.status == 200
+        assert 'liaison_session=""' in response.headers["Set-Cookie"]
+    for headers in (first, second):
+        async with http.get("/api/v1/me", headers=headers) as response:
+            assert await error(response) == (401, "unauthenticated")
+
+
+async def test_a_changed_password_signs_out_the_others_and_lets_this_browser_in_anew(
+    node: Node, http: aiohttp.ClientSession
+) -> None:
+    other, here = await sign_in(http), await sign_in(http)
+    body = {"current": PASSWORD, "new": "an entirely different sentence"}
+    async with http.post("/api/v1/password", json={**body, "current": "wrong"}, headers=here) as response:
+        assert await error(response) == (401, "wrong_credentials")
+    async with http.post("/api/v1/password", json={**body, "new": "short"}, headers=here) as response:
+        assert (await error(response))[1] == "invalid"
+    async with http.post("/api/v1/password", json=body, headers=here) as response:
+        assert response.status == 200
+        anew = {"Cookie": set_cookie_of(response)}
+    for headers in (other, here):
+        async with http.get("/api/v1/me", headers=headers) as response:
+            assert response.status == 401
+    async with http.get("/api/v1/me", headers=anew) as response:
+        assert response.status == 200
+    await sign_in(http, body["new"])
+
+
 async def test_wrong_credentials_look_alike(node: Node, http: aiohttp.ClientSession) -> None:
     for user, password in (("south-1", "wrong"), ("nobody", PASSWORD), ("south-bot", PASSWORD), ("south-1", "")):
         async with http.post("/api/v1/login", json={"user": user, "password": password}) as response:

@@ -136,11 +136,19 @@ ENDPOINTS_OF_EVERYTHING: Final = (
     ("GET", "/presence"),
     ("GET", "/search?q=tunnel"),
     ("GET", "/me"),
+    ("GET", "/sign-ins"),
 )
 # They change what the caller comes in with, and answer nothing about channels.
 # The socket's commands are asked above; the document is the same for everybody.
 ENDPOINTS_OF_NO_CHANNEL: Final = frozenset(
-    {("POST", "/login"), ("POST", "/logout"), ("GET", "/socket"), ("GET", "/openapi.json")}
+    {
+        ("POST", "/login"),
+        ("POST", "/logout"),
+        ("POST", "/logout_everywhere"),
+        ("POST", "/password"),
+        ("GET", "/socket"),
+        ("GET", "/openapi.json"),
+    }
 )
 
 

@@ -21,6 +21,7 @@ from liaison.edges.register_api import endpoints, name_of, reply_of
 from liaison.edges.responses import JSON_TYPE, MSGPACK_TYPES, SECURITY_HEADERS, Handler, answer
 from liaison.edges.settings import EdgeSettings
 from liaison.edges.stream_protocol import StreamProtocol
+from liaison.office.accounts import Login
 from liaison.office.actor import Actor
 from liaison.office.answering import person_info
 from liaison.office.office import Office
@@ -45,6 +46,13 @@ class LoginBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user: Annotated[str, msgspec.Meta(max_length=limits.MAX_USER_CHARS)]
     password: Annotated[str, msgspec.Meta(max_length=limits.MAX_TOKEN_CHARS)]
     code: Annotated[str, msgspec.Meta(max_length=16)] = ""
+
+
+class PasswordBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Puts `new` in the place of one's `current` password."""
+
+    current: Annotated[str, msgspec.Meta(max_length=limits.MAX_TOKEN_CHARS)]
+    new: Annotated[str, msgspec.Meta(max_length=limits.MAX_TOKEN_CHARS)]
 
 
 class PublishBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,6 +120,22 @@ class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An endpoint without parameters: one that is given is a mistake worth telling."""
 
 
+class SignIn(msgspec.Struct, frozen=True):
+    """One way in to one's account that still counts; `current` is the one that this request came with."""
+
+    kind: str
+    label: str
+    created_ms: int
+    expires_ms: int
+    current: bool
+
+
+class SignIns(msgspec.Struct, frozen=True):
+    """The oldest first."""
+
+    sign_ins: list[SignIn]
+
+
 class Done(msgspec.Struct, frozen=True):
     """There is nothing to say but that it was done."""
 
@@ -165,6 +189,16 @@ class Api:
                 is_public=True,
             ),
             Route("POST", f"{PREFIX}/logout", "End what this request came in with.", self.logout, Done),
+            Route("GET", f"{PREFIX}/sign-ins", "Where one is signed in.", self.sign_ins, SignIns),
+            Route("POST", f"{PREFIX}/logout_everywhere", "End all that lets one in.", self.logout_everywhere, Done),
+            Route(
+                "POST",
+                f"{PREFIX}/password",
+                "Change one's password: ends all browsers' sign-ins, and sets a new cookie here.",
+                self.password,
+                Done,
+                body=PasswordBody,
+            ),
             Route("GET", f"{PREFIX}/me", "Who this is.", self.me, frames.PersonInfo),
             Route("GET", f"{PREFIX}/channels", "The channels one may see.", self.channels, frames.ChannelsReply),
             Route(
@@ -259,7 +293,41 @@ class Api:
         address = self._pace.admit(request)
         body = await self._body(request, LoginBody)
         login = await self._office.accounts.login(body.user, body.password, body.code, address)
-        response = answer(request, person_info(login.actor.account))
+        return self._with_cookie(answer(request, person_info(login.actor.account)), login)
+
+    async def logout(self, request: web.Request) -> web.StreamResponse:
+        """End a browser's session, or a token."""
+        _query(request, NoQuery)
+        await self._office.accounts.logout(self._actor(request))
+        return self._without_cookie(answer(request, Done()))
+
+    async def logout_everywhere(self, request: web.Request) -> web.StreamResponse:
+        """End everything that lets this account in, this request's way in among them."""
+        _query(request, NoQuery)
+        await self._office.accounts.logout_everywhere(self._actor(request))
+        return self._without_cookie(answer(request, Done()))
+
+    async def sign_ins(self, request: web.Request) -> web.StreamResponse:
+        """Say where this account is signed in."""
+        _query(request, NoQuery)
+        actor = self._actor(request)
+        found = await self._office.accounts.sign_ins(actor)
+        rows = [
+            SignIn(one.kind.value, one.label, one.created_ms, one.expires_ms, one.digest == actor.credential)
+            for one in found
+        ]
+        return answer(request, SignIns(rows))
+
+    async def password(self, request: web.Request) -> web.StreamResponse:
+        """Change one's own password, and let this browser in anew."""
+        _query(request, NoQuery)
+        actor = self._actor(request)
+        address = self._pace.admit(request)
+        body = await self._body(request, PasswordBody)
+        login = await self._office.accounts.change_password(actor, body.current, body.new, address)
+        return self._with_cookie(answer(request, Done()), login)
+
+    def _with_cookie(self, response: web.Response, login: Login) -> web.Response:
         response.set_cookie(
             cookie_name(uses_tls=self._settings.uses_tls),
             login.secret,
@@ -271,11 +339,7 @@ class Api:
         )
         return response
 
-    async def logout(self, request: web.Request) -> web.StreamResponse:
-        """End a browser's session, or a token."""
-        _query(request, NoQuery)
-        await self._office.accounts.logout(self._actor(request))
-        response = answer(request, Done())
+    def _without_cookie(self, response: web.Response) -> web.Response:
         response.del_cookie(
             cookie_name(uses_tls=self._settings.uses_tls),
             path="/",

@@ -6,7 +6,7 @@ when the call returns, and at the others within a second.
 
 import base64
 import unicodedata
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -115,6 +115,11 @@ class Accounts:
             ended = await self._directory.revoke_credentials_of(actor.account.user, actor=actor.account.user)
             await self._registry.refresh()
             return ended
+
+    async def sign_ins(self, actor: Actor) -> Sequence[Credential]:
+        """Give what lets this account in, the oldest first."""
+        with _refusals():
+            return await self._directory.credentials_of(actor.account.user)
 
     async def change_password(self, actor: Actor, current: str, new: str, address: str) -> Login:
         """Change one's own password; all browsers are signed out, and this one gets a new secret.

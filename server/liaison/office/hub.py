@@ -244,6 +244,7 @@ class Hub:
         self.epoch, self.head, self._known_head = position.epoch, position.seq, position.seq
         self._ring.clear()
         self._ahead.clear()
+        self.side_read.clear()
         for receiver in list(self.members):
             self.leave_live(receiver)
             receiver.start_over()

@@ -263,6 +263,8 @@ class ChannelInfo(Struct, frozen=True, omit_defaults=True):
     suspended: bool = False
     # Written by its register's own commands only, and shown by its own view.
     is_register: bool = False
+    # How far the other side as a whole has read, as far as this node saw it; never less than told before.
+    side_reads: dict[str, int] = {}
 
 
 class ConnectReply(Reply, frozen=True, kw_only=True):
