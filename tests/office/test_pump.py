@@ -11,7 +11,7 @@ from liaison.core.identifiers import ChannelId, DelegationId
 from liaison.core.position import Position
 from liaison.office.hub import Hub, Hubs
 from liaison.office.pump import Pump
-from liaison.ports.log import LogUnavailableError
+from liaison.ports.log import LogUnavailableError, LogUnreadableError
 from liaison.protocol.codec import WireFormat
 from tests.office.doubles import CHANNEL, ListLog, Tasks, Wire, entry
 from tests.simulation.silence import SilentObserver
@@ -46,7 +46,9 @@ class Desk:
             log=self.log,
             spawn=tasks,
             observer=observer,
+            on_unreadable=lambda channel, error: self.unreadable.append((channel, str(error))),
         )
+        self.unreadable: list[tuple[ChannelId, str]] = []
         self.announced: list[tuple[int, int, int]] = []
         self.is_allowed = True
 
@@ -301,5 +303,23 @@ def test_closing_ends_every_subscription_and_the_catching_up() -> None:
         await asyncio.sleep(1)
         assert desk.wire.seqs == []
         assert desk.pump.subscriptions == {}
+
+    at_desk(scenario)
+
+
+def test_a_channel_with_an_entry_that_cannot_be_read_is_given_up_aloud_and_the_others_go_on() -> None:
+    other = ChannelId("joint/other")
+
+    async def scenario(desk: Desk) -> None:
+        desk.log.fill(3)
+        desk.log.fill(2, other)
+        await desk.subscribe(tail=2, channel=other)
+        await asyncio.sleep(1)
+        await desk.subscribe(tail=3)
+        desk.log.read_failures.append(LogUnreadableError("an entry of kind 'future'"))
+        await asyncio.sleep(1)
+        assert desk.unreadable == [(CHANNEL, "an entry of kind 'future'")]
+        assert list(desk.pump.subscriptions) == [other]
+        assert desk.wire.seqs == [1, 2]
 
     at_desk(scenario)

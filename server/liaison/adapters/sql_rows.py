@@ -5,6 +5,7 @@ from typing import Final
 
 from liaison.core.entries import Draft, Entry, EntryKind, Precedence
 from liaison.core.identifiers import ChannelId, DelegationId, UserId
+from liaison.ports.log import LogUnreadableError
 
 # A moment is a time in ms times this, plus a counter: no store writes a million entries within a millisecond, and the
 # times last until the year 2248.
@@ -38,9 +39,11 @@ def draft_columns(draft: Draft) -> DraftRow:
 
 
 def draft_of(row: Sequence[object]) -> Draft:
-    """Give the draft that DRAFT_COLUMNS hold. Raises KeyError for a kind that this version doesn't know."""
+    """Give the draft that DRAFT_COLUMNS hold. Raises LogUnreadableError for what this version doesn't know."""
     columns: DraftRow = row  # type: ignore[assignment] # what the driver gives has no types
     sender, delegation, key, kind, text, ref, reaction, removed, mentions, precedence, data = columns
+    if kind not in _KINDS or precedence not in _PRECEDENCES:
+        raise LogUnreadableError(f"an entry of kind {kind!r} and precedence {precedence!r} is of another version")
     return Draft(
         sender=sender,
         delegation=delegation,
@@ -57,6 +60,6 @@ def draft_of(row: Sequence[object]) -> Draft:
 
 
 def entry_of(channel: ChannelId, row: Sequence[object]) -> Entry:
-    """Give the entry that MESSAGE_COLUMNS hold. Raises KeyError for a kind that this version doesn't know."""
+    """Give the entry that MESSAGE_COLUMNS hold. Raises LogUnreadableError, as `draft_of`."""
     seq, time_ms, link = row[:3]
     return Entry(channel, seq, time_ms, link, draft_of(row[3:]))  # type: ignore[arg-type] # as above

@@ -40,7 +40,7 @@ from liaison.ports.bus import Bus, DirectoryHint, EntriesHint, Hint, ReadHint, T
 from liaison.ports.clock import Clock
 from liaison.ports.connection import Connection
 from liaison.ports.directory import Directory
-from liaison.ports.log import Log, LogUnavailableError, ReadPositions
+from liaison.ports.log import Log, LogUnavailableError, LogUnreadableError, ReadPositions
 from liaison.ports.observer import Observer
 from liaison.protocol import frames, limits
 from liaison.protocol.close_codes import CloseCode
@@ -374,6 +374,10 @@ class Office:
 
     def make_pump(self, connection: Connection, wire: WireFormat, delegation: DelegationId) -> Pump:
         """Give the subscriptions of one connection, still empty."""
+
+        def on_unreadable(channel: ChannelId, error: LogUnreadableError) -> None:
+            connection.send(finished_frame(self.internal_error(0, error, channel=channel), wire))
+
         return Pump(
             connection=connection,
             wire=wire,
@@ -382,6 +386,7 @@ class Office:
             log=self.log,
             spawn=self.spawn,
             observer=self.observer,
+            on_unreadable=on_unreadable,
         )
 
     def text_draft(self, actor: Actor, channel: ChannelId, command: frames.Publish) -> Draft:

@@ -16,7 +16,7 @@ from liaison.office.hub import Hub, Hubs
 from liaison.office.messages import EncodedEntry, joined_frames
 from liaison.office.tasks import Spawn
 from liaison.ports.connection import Connection
-from liaison.ports.log import Log, LogUnavailableError
+from liaison.ports.log import Log, LogUnavailableError, LogUnreadableError
 from liaison.ports.observer import Observer
 from liaison.protocol.codec import WireFormat, finished_frame
 from liaison.protocol.frames import Reset
@@ -92,7 +92,9 @@ class Pump:
         log: Log,
         spawn: Spawn,
         observer: Observer,
+        on_unreadable: Callable[[ChannelId, LogUnreadableError], None],
     ) -> None:
+        """`on_unreadable` hears of a channel that can't be followed on, and isn't any more."""
         self.connection = connection
         self.wire = wire
         self.delegation = delegation
@@ -101,6 +103,7 @@ class Pump:
         self._log = log
         self._spawn = spawn
         self._observer = observer
+        self._on_unreadable = on_unreadable
         self._behind: dict[Subscription, None] = {}
         self._writable = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -217,6 +220,11 @@ class Pump:
                 has_moved = await self._advance(subscription)
             except LogUnavailableError:
                 has_moved = False
+            except LogUnreadableError as error:
+                # Reading it again gives the same. The client's other channels go on.
+                self._drop(subscription)
+                self._on_unreadable(subscription.channel, error)
+                continue
             if not has_moved and subscription.is_active and not self._is_level(subscription):
                 await asyncio.sleep(_RETRY_S)
             if not subscription.is_active:

@@ -17,6 +17,10 @@ class LogUnavailableError(Exception):
     """Definitely not stored; trying again may help."""
 
 
+class LogUnreadableError(Exception):
+    """Something is stored that this version can't read: an older one after a newer one, or damage. No retry helps."""
+
+
 class HeadMovedError(Exception):
     """Definitely not stored: the channel's head is not where the caller expected it. Read on, decide anew."""
 
