@@ -178,8 +178,13 @@ def build(root: Path, out: Path) -> None:
         try:
             run([*node.node, "build.mjs", str(unfinished)], client, node)
             (unfinished / STAMP).write_text(digest, encoding="ascii")
-            shutil.rmtree(out, ignore_errors=True)
+            # A server that reads there meanwhile finds the old bundle or the new one, and never half of either.
+            former = out.with_name(out.name + ".former")
+            shutil.rmtree(former, ignore_errors=True)
+            if out.exists():
+                out.rename(former)
             unfinished.rename(out)
+            shutil.rmtree(former, ignore_errors=True)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
