@@ -117,8 +117,8 @@ class DispatchOffice:
         assert set(register_channels((south, north))) <= set((await self.directory.load()).channels)
 
     @asynccontextmanager
-    async def node(self, name: str = "n1") -> AsyncIterator[Office]:
-        """Run a node; the last one that was begun is the one that is asked."""
+    async def node(self, name: str = "n1", log: Log | None = None) -> AsyncIterator[Office]:
+        """Run a node, by its own way to the log; the last one that was begun is the one that is asked."""
         clock, rng = self.clock, random.Random(1)
         registry = Registry(self.directory, clock)
         presence = PresenceFeed(MemoryPresence(clock, epoch="p"), clock, PROFILE, node=name, rng=rng)
@@ -129,7 +129,7 @@ class DispatchOffice:
             session_table=SessionTable(name),
             departments=[lambda office: DispatchDepartment(office, self._marks, self._settings)],
         )
-        self.brittle = BrittleLog(self.log)
+        self.brittle = BrittleLog(log or self.log)
         ports = World(
             log=self.brittle,
             reads=SqlReadPositions(self.database),
@@ -146,12 +146,9 @@ class DispatchOffice:
 
     async def ask(self, user: str, type_: str, **fields: Any) -> Any:
         """Carry a command out for a user and give the reply as plain values. Raises LiaisonError."""
-        kind = COMMANDS[type_]
-        if "key" in kind.__struct_fields__:
+        if "key" in COMMANDS[type_].__struct_fields__:
             fields.setdefault("key", f"key {next(_KEYS)}")
-        command = msgspec.convert({"type": type_, "id": 1, **fields}, kind)
-        reply = await self.office.execute(self.office.authenticate(secret_of(user)), command)
-        return msgspec.to_builtins(reply)
+        return await ask(self.office, user, type_, **fields)
 
     async def step(self, user: str, type_: str, name: str, **fields: Any) -> Any:
         """Carry a step out as somebody who has looked just now, and give the dispatch's line after it."""
@@ -180,6 +177,12 @@ class DispatchOffice:
         """Give the dispatch and the event of each entry of a register."""
         records = [msgspec.json.decode(entry.draft.data) for entry in await self.entries(channel)]
         return [(record["dispatch"], record["event"]) for record in records]
+
+
+async def ask(office: Office, user: str, type_: str, **fields: Any) -> Any:
+    """Ask one node; see DispatchOffice.ask."""
+    command = msgspec.convert({"type": type_, "id": 1, **fields}, COMMANDS[type_])
+    return msgspec.to_builtins(await office.execute(office.authenticate(secret_of(user)), command))
 
 
 def secret_of(user: str) -> str:
