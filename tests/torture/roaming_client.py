@@ -77,6 +77,8 @@ class RoamingClient:
         self.latencies = Latencies.none()
         # Who was shown to go, when, and why (ops are told).
         self.departures: list[tuple[float, str, str]] = []
+        # Everybody who was shown offline to it, as often as that was.
+        self.seen_off: list[str] = []
         # How long it was away each time, from the last byte to the next accepted `connect`.
         self.outages_s: list[float] = []
         self._token = token
@@ -338,6 +340,7 @@ class RoamingClient:
             self._see_off(gone, was_stale=False)
 
     def _see_off(self, users: list[str], *, was_stale: bool) -> None:
+        self.seen_off += users
         self._note("shown_offline", users=users, node=self.node, was_stale=was_stale)
 
 

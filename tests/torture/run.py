@@ -121,7 +121,12 @@ async def living(clients: Sequence[RoamingClient], timeout_s: float = 30) -> Asy
         lives.append(tasks.create_task(look_after()))
         try:
             users = {client.user for client in clients if not client.is_ops}
-            await until(lambda: all(users <= client.online.keys() for client in clients), timeout_s, "all see all")
+            try:
+                await until(lambda: all(users <= client.online.keys() for client in clients), timeout_s, "all see all")
+            except AssertionError as error:
+                for client in clients:
+                    error.add_note(f"{client.user} sees {sorted(client.online)} {client.complaints} {client.errors}")
+                raise
             yield
         finally:
             for life in lives:

@@ -6,7 +6,6 @@ told.
 """
 
 import os
-import secrets
 import signal
 import tempfile
 import time
@@ -16,8 +15,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
-from liaison.core.rights import Account, Channel, Credential, CredentialKind, Role, digest_of
+from liaison.core.identifiers import ChannelId, DelegationId, UserId
+from liaison.core.rights import Account, Channel, Role
 from liaison.protocol.names import WEBSOCKET_PATH
 from liaison.wiring import BackOffice
 from tests.live_server import LiveServer
@@ -122,16 +121,12 @@ class Site:
 
     def ops_token(self) -> str:
         """Give a way in for ops, who are told the causes of departures."""
-        secret = secrets.token_urlsafe(24)
 
-        async def create(office: BackOffice) -> None:
-            now_ms = office.clock.wall_ms()
-            credential = Credential(
-                digest_of(secret), UserId("ops"), CredentialKind.TOKEN, "test", now_ms, Millis(now_ms + _LIFETIME_MS)
-            )
-            await office.directory.add_credential(credential, actor="test")
+        async def sign_in(office: BackOffice) -> str:
+            login = await office.accounts.login("ops", self.steward.password_of("ops"), "", "127.0.0.1")
+            return login.secret
 
-        self.steward.administer(create)
+        secret = self.steward.administer(sign_in)
         time.sleep(_KNOWN_AFTER_S)
         return secret
 

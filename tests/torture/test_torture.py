@@ -38,42 +38,45 @@ async def test_a_storm_of_all_faults_breaks_no_promise(tmp_path: Path) -> None:
     assert outcome.verdict.in_flight >= 0.75 * outcome.verdict.faults.total()
 
 
-class TestSingleTroubles:
-    @pytest.fixture(scope="class")
-    def whole_site(self) -> Iterator[Site]:
-        with site() as running:
-            yield running
+@pytest.fixture(scope="module")
+def whole_site() -> Iterator[Site]:
+    with site() as running:
+        yield running
 
-    @pytest.fixture
-    def history(self, tmp_path: Path) -> Iterator[HistoryFile]:
-        with HistoryFile(tmp_path / "history.jsonl") as file:
-            yield file
 
-    def hold(self, figures: list[Figure]) -> None:
-        print()
-        for figure in figures:
-            print(f"  {figure}")
-        assert all(figure.is_kept for figure in figures)
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[HistoryFile]:
+    with HistoryFile(tmp_path / "history.jsonl") as file:
+        yield file
 
-    async def test_messages_cross_between_nodes_quickly(self, whole_site: Site, history: HistoryFile) -> None:
-        # 50 ms are promised at 1,000 messages/s; that is for `make torture` on a machine that does nothing else.
-        self.hold(await across_nodes(whole_site, history, 300, 250))
 
-    async def test_delivery_goes_on_without_redis_and_is_fast_again_after(
-        self, whole_site: Site, history: HistoryFile
-    ) -> None:
-        self.hold(await redis_killed(whole_site, history))
+def hold(figures: list[Figure]) -> None:
+    print()
+    for figure in figures:
+        print(f"  {figure}")
+    assert all(figure.is_kept for figure in figures)
 
-    async def test_a_last_hint_that_was_lost_is_made_up_for(self, whole_site: Site, history: HistoryFile) -> None:
-        self.hold(await last_hint_lost(whole_site, history))
 
-    async def test_those_of_a_killed_node_are_offline_with_the_cause(
-        self, whole_site: Site, history: HistoryFile
-    ) -> None:
-        self.hold(await node_killed(whole_site, history))
+async def test_messages_cross_between_nodes_quickly(whole_site: Site, history: HistoryFile) -> None:
+    # 50 ms are promised at 1,000 messages/s; that is for `make torture` on a machine that does nothing else.
+    hold(await across_nodes(whole_site, history, 300, 250))
 
-    async def test_short_outages_show_nobody_offline(self, whole_site: Site, history: HistoryFile) -> None:
-        self.hold(await short_outages(whole_site, history, 100))
 
-    async def test_a_rolling_restart_loses_nothing_and_is_short(self, whole_site: Site, tmp_path: Path) -> None:
-        self.hold(await rolling_restart(whole_site, tmp_path / "rolling.jsonl", 300))
+async def test_delivery_goes_on_without_redis_and_is_fast_again_after(whole_site: Site, history: HistoryFile) -> None:
+    hold(await redis_killed(whole_site, history))
+
+
+async def test_a_last_hint_that_was_lost_is_made_up_for(whole_site: Site, history: HistoryFile) -> None:
+    hold(await last_hint_lost(whole_site, history))
+
+
+async def test_those_of_a_killed_node_are_offline_with_the_cause(whole_site: Site, history: HistoryFile) -> None:
+    hold(await node_killed(whole_site, history))
+
+
+async def test_short_outages_show_nobody_offline(whole_site: Site, history: HistoryFile) -> None:
+    hold(await short_outages(whole_site, history, 100))
+
+
+async def test_a_rolling_restart_loses_nothing_and_is_short(whole_site: Site, tmp_path: Path) -> None:
+    hold(await rolling_restart(whole_site, tmp_path / "rolling.jsonl", 300))
