@@ -2,13 +2,28 @@
 
 import { hasText, t, titled } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
+import { now } from "../shared/ticking.js";
+import { alarmsOf } from "./alarms.js";
 import { formatSpan } from "./format_figures.js";
 
 /** @typedef {import('../shared/live.js').Live} Live */
+/** @typedef {import('../sdk/statistics.js').Statistics} Statistics */
 /** @typedef {import('./alarms.js').Alarm} Alarm */
 
-/** @param {{ live: Live, alarms: readonly Alarm[] }} props */
-export function AlarmList({ live, alarms }) {
+/** @param {{ live: Live, statistics: Readonly<Statistics> }} props */
+export function AlarmList({ live, statistics }) {
+  const { current, sides } = live.presence.value;
+  // The clock is read so that silence is noticed, too: without it nothing would draw this again.
+  const nowMs = now.value - Date.now() + live.client.serverNowMs();
+  const alarms = alarmsOf({
+    nowMs,
+    isConnected: live.link.value.name === "connected",
+    presenceIsCurrent: current,
+    statisticsAreCurrent: statistics.current,
+    steps: statistics.steps,
+    stepMs: statistics.stepMs,
+    sides: [...sides.values()],
+  });
   return (
     <section class="alarms" aria-label={t("ops_alarms")}>
       {alarms.length === 0 ? (
@@ -16,21 +31,23 @@ export function AlarmList({ live, alarms }) {
           <Icon name="check" /> {t("ops_no_alarm")}
         </p>
       ) : (
-        <ul role="alert">
-          {alarms.map((alarm) => (
-            <li key={alarmText(live, alarm)} data-severity={alarm.severity}>
-              <Icon name="warning" />
-              <span>{alarmText(live, alarm)}</span>
-            </li>
-          ))}
-        </ul>
+        <div role="alert">
+          <ul>
+            {alarms.map((alarm) => (
+              <li key={alarmText(live, alarm)} data-severity={alarm.severity}>
+                <Icon name="warning" />
+                <span>{alarmText(live, alarm)}</span>
+              </li>
+            ))}
+          </ul>
+        </div>
       )}
     </section>
   );
 }
 
 /** @param {Live} live @param {Alarm} alarm */
-export function alarmText(live, { name, side = "", across = "", values = {} }) {
+function alarmText(live, { name, side = "", across = "", values = {} }) {
   const of = (/** @type {string} */ delegation) => {
     const known = live.side(delegation);
     return known === undefined ? delegation : titled(known.title);

@@ -1,5 +1,7 @@
 /** The figures of one node over the last quarter of an hour; one direction beside the other, on the same scale. */
 
+import { useMemo } from "preact/hooks";
+
 import { t, titled } from "../shared/i18n.js";
 import { sideStyle } from "../shared/side_label.jsx";
 import { Chart } from "./chart.jsx";
@@ -153,17 +155,9 @@ function LagChart({ live, statistics: { steps } }) {
  *   lines: import('./chart.jsx').ChartLine[], top?: number }} props
  */
 function SideChart({ live, steps, title, format, lines, top }) {
+  const times = useMemo(() => series.times(steps), [steps]);
   const shared = top === undefined ? {} : { top };
-  return (
-    <Chart
-      title={title}
-      times={series.times(steps)}
-      lines={lines}
-      format={format}
-      timeZone={live.timeZone}
-      {...shared}
-    />
-  );
+  return <Chart title={title} times={times} lines={lines} format={format} timeZone={live.timeZone} {...shared} />;
 }
 
 /** @param {Side} sender @param {Side} receiver */

@@ -17,6 +17,7 @@ const MAX_REASON_CHARS = 200;
  */
 export function Confirmation({ question: { kind, session, name }, carryOut, close }) {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  const wasDone = useRef(false);
   const reason = useSignal("");
   const isUnderWay = useSignal(false);
   /** @type {import('@preact/signals').Signal<{ name: string, ref?: string } | undefined>} */
@@ -37,15 +38,14 @@ export function Confirmation({ question: { kind, session, name }, carryOut, clos
     }
   }
 
-  /** @param {boolean} isDone */
+  /** Closed before it is taken away, or the browser forgets where the focus was. @param {boolean} isDone */
   function finish(isDone) {
-    // Closed before it is taken away, or the browser forgets where the focus was.
+    wasDone.current = isDone;
     dialog.current?.close();
-    close(isDone);
   }
 
   return (
-    <dialog ref={dialog} class="confirmation" aria-labelledby="question" onCancel={() => close(false)}>
+    <dialog ref={dialog} class="confirmation" aria-labelledby="question" onClose={() => close(wasDone.current)}>
       <form method="dialog" onSubmit={onSubmit}>
         <h2 id="question">{t(`ops_${kind}_question`, { name })}</h2>
         <p>{t(`ops_${kind}_effect`)}</p>

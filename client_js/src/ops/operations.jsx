@@ -9,10 +9,8 @@ import { DisplaySettings } from "../shared/display_settings.jsx";
 import { t, titled } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
 import { Notices } from "../shared/notices.jsx";
-import { now } from "../shared/ticking.js";
 import { Waiting } from "../shared/waiting.jsx";
 import { AlarmList } from "./alarm_list.jsx";
-import { alarmsOf } from "./alarms.js";
 import { Charts } from "./charts.jsx";
 import { PresenceBoard } from "./presence_board.jsx";
 import { PresenceLog } from "./presence_log.jsx";
@@ -57,8 +55,7 @@ function Dashboard({ live, signOut }) {
       for (const end of ends) end();
     };
   }, [live, operations, sessions, statistics]);
-  const alarms = currentAlarms(live, statistics.value);
-  if (view.value.wall) return <Wall live={live} statistics={statistics.value} alarms={alarms} />;
+  if (view.value.wall) return <Wall live={live} statistics={statistics.value} />;
   return (
     <div class="ops">
       <a class="skip" href="#sessions">
@@ -67,7 +64,7 @@ function Dashboard({ live, signOut }) {
       <Bar live={live} signOut={signOut} />
       <Notices live={live} />
       <main>
-        <AlarmList live={live} alarms={alarms} />
+        <AlarmList live={live} statistics={statistics.value} />
         <Tiles live={live} sessions={sessions.value} />
         <SessionTable live={live} sessions={sessions.value} operations={operations} />
         <Charts live={live} statistics={statistics.value} />
@@ -88,22 +85,6 @@ const pageTimers = {
   setTimeout: (/** @type {() => void} */ fn, /** @type {number} */ ms) => setTimeout(fn, ms),
   clearTimeout: (/** @type {number} */ id) => clearTimeout(id),
 };
-
-/** @param {Live} live @param {Readonly<import('../sdk/statistics.js').Statistics>} statistics */
-function currentAlarms(live, statistics) {
-  const presence = live.presence.value;
-  // Read so that silence is noticed, too: without it nothing would draw this again.
-  const aheadMs = live.client.serverNowMs() - Date.now();
-  return alarmsOf({
-    nowMs: now.value + aheadMs,
-    isConnected: live.link.value.name === "connected",
-    presenceIsCurrent: presence.current,
-    statisticsAreCurrent: statistics.current,
-    steps: statistics.steps,
-    stepMs: statistics.stepMs,
-    sides: [...presence.sides.values()],
-  });
-}
 
 /** @param {{ live: Live, signOut: () => void }} props */
 function Bar({ live, signOut }) {

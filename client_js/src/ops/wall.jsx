@@ -16,10 +16,8 @@ import { show } from "./view.js";
 /** @typedef {import('../shared/live.js').Live} Live */
 /** @typedef {import('../sdk/statistics.js').Statistics} Statistics */
 
-/**
- * @param {{ live: Live, statistics: Readonly<Statistics>, alarms: readonly import('./alarms.js').Alarm[] }} props
- */
-export function Wall({ live, statistics, alarms }) {
+/** @param {{ live: Live, statistics: Readonly<Statistics> }} props */
+export function Wall({ live, statistics }) {
   useEffect(() => {
     // The wall goes with the room: whatever this browser's owner likes, the system knows day from night.
     document.documentElement.dataset.theme = "auto";
@@ -32,14 +30,14 @@ export function Wall({ live, statistics, alarms }) {
     };
   }, []);
   return (
-    <div class="ops wall" data-alarm={alarms.some(({ severity }) => severity === "alarm")}>
+    <div class="ops wall">
       <h1 class="visually-hidden">{t("ops_title")}</h1>
       {/* Out of sight until the keyboard comes to it. */}
       <button type="button" class="button skip" onClick={() => show({ wall: false })}>
         {t("ops_wall_leave")}
       </button>
       <main>
-        <AlarmList live={live} alarms={alarms} />
+        <AlarmList live={live} statistics={statistics} />
         <div class="wall-sides">
           {live.sides.map((side) => (
             <WallSide key={side.id} live={live} side={side} />
