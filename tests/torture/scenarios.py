@@ -22,6 +22,7 @@ _SPOKEN_EVERY_S: Final = 0.04
 # Faster than any poll could be, and so by Redis.
 _BY_REDIS_MS: Final = 60.0
 _SIDE_BY_SIDE: Final = 50
+_SHORT_OUTAGE_S: Final = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,6 @@ async def short_outages(whole_site: Site, history: HistoryFile, reconnects: int)
     channels = ["joint/outages"]
     people = await asyncio.to_thread(make_clients, whole_site, history, _SIDE_BY_SIDE, channels, "outage")
     rng = random.Random(reconnects)
-    users = {one.user for one in people}
 
     async def come_and_go(one: RoamingClient, times: int) -> None:
         for _ in range(times):
@@ -124,12 +124,13 @@ async def short_outages(whole_site: Site, history: HistoryFile, reconnects: int)
                 tasks.create_task(come_and_go(one, reconnects // _SIDE_BY_SIDE))
         # Longer than the grace: whoever had only been kept in it would be shown offline now.
         await asyncio.sleep(11)
-        away_s = [outage_s for one in people for outage_s in one.outages_s]
+        # Whoever was away for longer, because the machine was slow, may be shown offline, and proves nothing.
+        short = [one for one in people if max(one.outages_s) < _SHORT_OUTAGE_S]
+        outages = sum(len(one.outages_s) for one in short)
+        users = {one.user for one in short}
         shown = sum(user in users for one in people for user in one.seen_off)
-    assert len(away_s) >= reconnects
-    # Whoever was away for longer, because the machine was slow, may be shown offline.
-    late = sum(outage_s > 8 for outage_s in away_s)
-    return [Figure(f"{len(away_s)} outages below 8 s: shown offline", shown, 0 if not late else float(late * 50))]
+    assert outages >= 0.8 * reconnects, "the machine is too slow for this"
+    return [Figure(f"{outages} outages of up to 8 s: shown offline", shown, 0)]
 
 
 async def rolling_restart(whole_site: Site, history_path: Path, messages_per_s: float) -> list[Figure]:

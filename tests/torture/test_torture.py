@@ -23,7 +23,7 @@ from tests.torture.site import Site, site
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 # Every kind of fault once or more often: the lane at the stores has the most of them, and takes some four seconds each.
-STORM_S: Final = 75.0
+STORM_S: Final = 60.0
 
 
 async def test_a_storm_of_all_faults_breaks_no_promise(tmp_path: Path) -> None:
