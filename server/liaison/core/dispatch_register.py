@@ -16,6 +16,7 @@ from msgspec import Struct
 from liaison.core.dispatch import PARTIES, READ_BACK, TABLE, Event, Party, State, step
 from liaison.core.entries import Draft, Entry, EntryKind, Precedence
 from liaison.core.identifiers import OFFICE, DelegationId, UserId
+from liaison.core.shelves import Shelves
 from liaison.protocol.errors import ErrorCode, Refused
 
 LOST_IN_A_RESTORE: Final = "lost in a restore"
@@ -153,9 +154,11 @@ class Book:
     """
 
     is_joint: bool
-    dispatches: Mapping[str, Dispatch] = field(default_factory=dict)
+    dispatches: Shelves[Dispatch] = field(default_factory=Shelves)
     numbers: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[int, int] = field(default_factory=dict)
+    # How many dispatches of each side there are.
+    counts: Mapping[DelegationId, int] = field(default_factory=dict)
     # Those that the office may have to do something about.
     open: frozenset[str] = frozenset()
 
@@ -211,12 +214,16 @@ def _with(book: Book, dispatch: Dispatch) -> Book:
         numbers = {**numbers, dispatch.number: dispatch.name}
         _, year, place = dispatch.number.split("-")
         places = {**places, int(year): max(int(place), places.get(int(year), 0))}
+    counts = book.counts
+    if dispatch.name not in book.dispatches:
+        counts = {**counts, dispatch.side: counts.get(dispatch.side, 0) + 1}
     is_open = dispatch.state not in _DONE
     return replace(
         book,
-        dispatches={**book.dispatches, dispatch.name: dispatch},
+        dispatches=book.dispatches.with_one(dispatch.name, dispatch),
         numbers=numbers,
         places=places,
+        counts=counts,
         open=book.open | {dispatch.name} if is_open else book.open - {dispatch.name},
     )
 

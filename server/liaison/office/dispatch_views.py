@@ -1,9 +1,9 @@
 """Dispatches as one side may see them: its own from the first draft on, the other's from the tender on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import chain
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from liaison.core.dispatch import Event, Party, State, due_ms, waits_on
@@ -82,16 +82,23 @@ class View:
 
         All that began in the last one's millisecond are given, so that one can go on below it.
         """
-        own = self._folder.own.dispatches.values()
-        mine = [_Pair(each, self._folder.joint.dispatches.get(each.number)) for each in own]
-        numbers = self._folder.own.numbers.keys()
-        theirs = [_Pair(None, each) for number, each in self._folder.joint.dispatches.items() if number not in numbers]
-        found = [line for line in map(self._line, chain(mine, theirs)) if self._is_wanted(line, wanted)]
-        found.sort(key=lambda line: (-line.begun_ms, line.dispatch))
-        end = limit
-        while 0 < end < len(found) and found[end].begun_ms == found[end - 1].begun_ms:
-            end += 1
-        return found[:end], end < len(found)
+        found: list[frames.DispatchLine] = []
+        # Lines are made only of what is given: a register grows for years, and a page is short.
+        for pair in sorted(filter(partial(self._may_be_wanted, wanted), self._pairs()), key=_newest_first):
+            if len(found) >= limit and pair.begun_ms != found[-1].begun_ms:
+                return found, True
+            line = self._line(pair)
+            if line.overdue or not wanted.overdue:
+                found.append(line)
+        return found, False
+
+    def _pairs(self) -> Iterable[_Pair]:
+        own, joint = self._folder.own, self._folder.joint
+        for each in own.dispatches.values():
+            yield _Pair(each, joint.dispatches.get(each.number))
+        for number, each in joint.dispatches.items():
+            if number not in own.numbers:
+                yield _Pair(None, each)
 
     def line_of(self, name: str) -> frames.DispatchLine:
         """Give one by its name. Raises Refused(NO_SUCH_DISPATCH)."""
@@ -127,13 +134,14 @@ class View:
             raise no_such_dispatch()
         return _Pair(own, joint)
 
-    def _is_wanted(self, line: frames.DispatchLine, wanted: Selection) -> bool:
+    def _may_be_wanted(self, wanted: Selection, pair: _Pair) -> bool:
+        """Say whether a dispatch is selected by anything but the time of now."""
+        dispatch = pair.newest
         return (
-            wanted.state in ("", line.state)
-            and wanted.side in ("", line.side)
-            and (line.overdue or not wanted.overdue)
-            and wanted.year in (0, datetime.fromtimestamp(line.begun_ms / 1000, self._zone).year)
-            and (wanted.before_ms is None or line.begun_ms < wanted.before_ms)
+            wanted.state in ("", dispatch.state.value)
+            and wanted.side in ("", dispatch.side)
+            and (wanted.before_ms is None or pair.begun_ms < wanted.before_ms)
+            and (not wanted.year or wanted.year == datetime.fromtimestamp(pair.begun_ms / 1000, self._zone).year)
         )
 
     def _line(self, pair: _Pair) -> frames.DispatchLine:
@@ -186,6 +194,10 @@ class View:
             confirmed=list(record.confirmed),
             answer=record.answer,
         )
+
+
+def _newest_first(pair: _Pair) -> tuple[int, str]:
+    return -pair.begun_ms, pair.newest.number or pair.newest.name
 
 
 def _content(pair: _Pair) -> Content | None:

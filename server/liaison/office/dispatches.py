@@ -437,7 +437,9 @@ class DispatchDepartment:
         """Write what the joint register lacks: numbers that were given out, and the text of what was accepted."""
         for side in self._sides:
             own, joint = await self._own[side].current(), await self._joint.current()
-            for number in sorted(own.numbers.keys() - joint.dispatches.keys()):
+            # The joint register has no number that its side's own doesn't have, so counting tells whether one lacks.
+            is_whole = joint.counts.get(side, 0) == len(own.numbers)
+            for number in () if is_whole else sorted(own.numbers.keys() - joint.dispatches.keys()):
                 await self._write_out(outgoing(own.dispatches[own.numbers[number]], side), None)
             for number in sorted(joint.open & own.numbers.keys()):
                 if joint.dispatches[number].state is State.ACCEPTED:
