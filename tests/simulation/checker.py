@@ -3,14 +3,17 @@
 C1 acknowledged ⊆ log · C2 keys unique, the ack's seq is the log's · C3 the log is 1..head · C4 each reader's view is
 one contiguous run of the log with equal bodies · C5 ack(m1) before send(m2) ⇒ seq1 < seq2, and a sender's messages keep
 their order unless one was refused · C6 nothing received that is not in the log · L1 after healing every reader is at
-the head and every outbox empty · P1 presence equals the truth · P2 nobody shown offline for an outage shorter than the
-grace · P3 presence versions contiguous, or a snapshot.
+the head, every outbox empty, and nothing held any more · H1 held ⊆ log · H2 released once · H3 held(m1) before send(m2)
+⇒ seq1 < seq2 · H4 a channel takes nothing between a suspension and its resumption, and they take turns · P1 presence
+equals the truth · P2 nobody shown offline for an outage shorter than the grace · P3 presence versions contiguous, or a
+snapshot.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from liaison.core.identifiers import OFFICE
 from tests.simulation.history import Event
 
 # A node that crashes may have renewed its 9 s lease up to 3 s before, so its people can go offline 6 s after.
@@ -39,6 +42,8 @@ class FinalState:
     outboxes: Mapping[str, int] = field(default_factory=dict)
     online: frozenset[str] = frozenset()
     shown_online: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    # How much each client was told is held and never got.
+    held: Mapping[str, int] = field(default_factory=dict)
 
 
 def violations(events: Iterable[Event], final: FinalState) -> list[str]:
@@ -51,7 +56,10 @@ def violations(events: Iterable[Event], final: FinalState) -> list[str]:
         *_check_acks(events, final.rows),
         *_check_views(events, final.rows),
         *_check_order(events, final.rows),
+        *_check_held(events, final.rows),
+        *_check_suspensions(final.rows),
         *_check_liveness(final),
+        *(f"L1 the heads never came to an end: {event['reason']}" for event in events if event["kind"] == "stuck"),
         *_check_presence(events, final),
     ]
 
@@ -65,7 +73,8 @@ def _check_log(rows: Sequence[LogRow]) -> Iterable[str]:
             yield f"C3 {channel} is not 1..{len(found)}"
     # The text names the message, so a message stored twice shows even under two keys.
     for (channel, sender, text), times in Counter((row.channel, row.sender, row.text) for row in rows).items():
-        if times > 1:
+        # What suspends and resumes has no text.
+        if text and times > 1:
             yield f"C2 {sender} is {times} times in {channel}: {text}"
 
 
@@ -124,6 +133,36 @@ def _check_order(events: Iterable[Event], rows: Sequence[LogRow]) -> Iterable[st
             acknowledged[event["channel"]] = max(acknowledged[event["channel"]], event["seq"])
 
 
+def _check_held(events: Iterable[Event], rows: Sequence[LogRow]) -> Iterable[str]:
+    place = {(row.channel, row.sender, row.key): row.seq for row in rows}
+    texts = Counter((row.channel, row.sender, row.text) for row in rows)
+    held: dict[str, int] = defaultdict(int)
+    for event in events:
+        if event["kind"] not in ("held", "send"):
+            continue
+        channel, client, key = event["channel"], event["client"], event["key"]
+        seq = place.get((channel, client, key))
+        if event["kind"] == "send":
+            if seq is not None and seq <= held[channel]:
+                yield f"H3 {key} was sent after {held[channel]} was held and is {seq}"
+            continue
+        if seq is None:
+            yield f"H1 held and lost: {key} of {client}"
+        else:
+            held[channel] = max(held[channel], seq)
+        if texts[channel, client, event["text"]] > 1:
+            yield f"H2 {client} had {key} held in {channel} and released more than once"
+
+
+def _check_suspensions(rows: Sequence[LogRow]) -> Iterable[str]:
+    suspended: dict[str, bool] = defaultdict(bool)
+    for row in sorted(rows, key=lambda row: (row.channel, row.seq)):
+        closes, opens = (row.sender == OFFICE and row.key.endswith(end) for end in (" suspends", " resumes"))
+        if suspended[row.channel] is not opens:
+            yield f"H4 {row.channel} {row.seq} stands where nothing could: {row.key}"
+        suspended[row.channel] = closes or (suspended[row.channel] and not opens)
+
+
 def _check_liveness(final: FinalState) -> Iterable[str]:
     heads: dict[str, int] = defaultdict(int)
     for row in final.rows:
@@ -132,6 +171,9 @@ def _check_liveness(final: FinalState) -> Iterable[str]:
         for channel, cursor in cursors.items():
             if cursor != heads[channel]:
                 yield f"L1 {client} is at {cursor} of {heads[channel]} in {channel}"
+    for client, unreleased in final.held.items():
+        if unreleased:
+            yield f"L1 {client} never got {unreleased} that were held"
     for client, waiting in final.outboxes.items():
         if waiting:
             yield f"L1 {client} still has {waiting} to send"

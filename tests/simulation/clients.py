@@ -30,6 +30,8 @@ class Client:
         self.cursors: dict[str, int] = dict.fromkeys(channels, 0)
         self._epoch = 0
         self.outbox: dict[str, dict[str, str]] = {channel: {} for channel in channels}
+        # What was acknowledged as held and hasn't come yet.
+        self.held: dict[str, set[str]] = {channel: set() for channel in channels}
         self.link: Link | None = None
         self.is_connected = False
         self.away_until = 0.0
@@ -140,7 +142,11 @@ class Client:
             case "subscribe":
                 self._epoch = frame["epoch"]
             case "publish":
-                if self.outbox[channel].pop(key, None) is not None:
+                text = self.outbox[channel].pop(key, None)
+                if text is not None and frame.get("held", False):
+                    self.held[channel].add(key)
+                    self.note("held", channel=channel, key=key, text=text)
+                elif text is not None:
                     self.note("ack", channel=channel, key=key, seq=frame["seq"], duplicate=frame["duplicate"])
             case _:
                 pass
@@ -164,7 +170,11 @@ class Client:
             self.note("duplicate_recv", channel=channel, seq=seq)
             return
         self.cursors[channel] = seq
-        self.note("recv", channel=channel, seq=seq, sender=frame["sender"], key=frame["key"], text=frame["text"])
+        if frame["sender"] == self.user:
+            self.held[channel].discard(frame["key"])
+        self.note(
+            "recv", channel=channel, seq=seq, sender=frame["sender"], key=frame["key"], text=frame.get("text", "")
+        )
 
     def _on_snapshot(self, frame: dict[str, Any]) -> None:
         self._presence_version = frame["epoch"], frame["version"]

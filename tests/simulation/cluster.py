@@ -14,6 +14,7 @@ from liaison.core.identifiers import ChannelId, DelegationId, Millis
 from liaison.core.position import Position
 from liaison.core.profile import Delegation, Granularity, OfficeProfile
 from liaison.office.accounts import Accounts
+from liaison.office.administration import AdministrationDepartment
 from liaison.office.office import Desks, Office, World
 from liaison.office.presence import PresenceFeed
 from liaison.office.registry import Registry
@@ -22,9 +23,15 @@ from liaison.office.settings import OfficeSettings
 from liaison.ports.bus import BusListener, DirectoryHint, Hint
 from liaison.ports.clock import Clock
 from liaison.ports.log import Appended, Log, LogFullError, LogUnavailableError, ReadPositions, UnknownOutcomeError
+from liaison.protocol.frames import Command, Reply
 from tests.simulation.silence import NobodysPasswords, SilentObserver
 
 T = TypeVar("T")
+
+
+class NodeLostError(Exception):
+    """The node died; nobody knows what became of what it was asked."""
+
 
 PROFILE = OfficeProfile(
     "공동연락사무소",
@@ -251,9 +258,11 @@ class Node:
             accounts=Accounts(storage.directory, registry, NobodysPasswords(), PROFILE, clock, rng.randbytes),
             presence=PresenceFeed(storage.presence, clock, PROFILE, node=name, rng=rng),
             session_table=SessionTable(name),
+            departments=[AdministrationDepartment],
         )
         self.office = Office(name, PROFILE, OfficeSettings(), world, desks)
         self.is_up = False
+        self._requests: set[asyncio.Task[Reply]] = set()
         self._life: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -269,9 +278,22 @@ class Node:
         self._life = asyncio.get_running_loop().create_task(live(), name=self.name)
         await up.wait()
 
+    async def ask(self, secret: str, command: Command) -> Reply:
+        """Carry out one command, as over HTTP. Raises LiaisonError, or NodeLostError when the node dies over it."""
+        actor = self.office.authenticate(secret)
+        request = asyncio.get_running_loop().create_task(self.office.execute(actor, command), name=f"{self.name} asked")
+        self._requests.add(request)
+        request.add_done_callback(self._requests.discard)
+        await asyncio.wait([request])
+        if request.cancelled():
+            raise NodeLostError
+        return request.result()
+
     async def stop(self) -> None:
         """End every task, at once. A crash cuts the links first, so that nobody hears of it."""
         self.is_up = False
+        for request in self._requests:
+            request.cancel()
         assert self._life is not None
         self._life.cancel()
         with suppress(asyncio.CancelledError):

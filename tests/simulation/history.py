@@ -1,7 +1,8 @@
 """What happened in a run, as one list of events; the checker looks at nothing else but this and the final log.
 
 Events are plain maps, so that a history can be written as JSON lines and checked again later. `at` is monotonic time in
-seconds. Kinds: send, ack, refused, unknown, recv, reset, duplicate_recv, presence, link_up, link_down, fault.
+seconds. Kinds: send, ack, held, refused, unknown, recv, reset, duplicate_recv, presence, link_up, link_down, fault,
+stuck.
 """
 
 import hashlib

@@ -5,14 +5,14 @@ A checker that can't fail is worth nothing.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from liaison.core.entries import Draft, Entry, Outcome, Page, Stored
+from liaison.core.entries import Draft, Entry, EntryKind, Held, Outcome, Page, Precedence, Stored
 from liaison.core.identifiers import ChannelId, Millis
 from liaison.core.position import Position
 from liaison.office.hub import Hub, Hubs
@@ -128,7 +128,14 @@ def sequence_object() -> Iterator[Plan]:
         def __getattr__(self, name: str) -> Any:
             return getattr(self._log, name)
 
-    yield Plan(wrap_log=SequenceLog)
+    shared: list[Log] = []
+
+    def wrap(log: Log) -> Log:
+        if not shared:
+            shared.append(SequenceLog(log))
+        return shared[0]
+
+    yield Plan(wrap_log=wrap)
 
 
 @contextmanager
@@ -143,6 +150,88 @@ def open_after_unknown_outcome() -> Iterator[Plan]:
         yield Plan()
 
 
+class _Waiting:
+    """What waits in suspended channels, kept beside the log by a mutant and shared by all nodes of a run."""
+
+    def __init__(self, release: Callable[[list[Draft]], list[Draft]]) -> None:
+        self._release = release
+        self._drafts: dict[ChannelId, dict[tuple[str, str], Draft]] = {}
+
+    def wrap(self, log: Log) -> Log:
+        waiting = self
+
+        class Holding:
+            async def append(
+                self, channel: ChannelId, drafts: Sequence[Draft], now_ms: Millis, *, expect_head: int | None = None
+            ) -> Appended:
+                held = waiting._drafts.get(channel)
+                if held is not None and all(draft.kind is EntryKind.TEXT for draft in drafts):
+                    for draft in drafts:
+                        held.setdefault((draft.sender, draft.key), draft)
+                    return Appended(1, tuple(Held(place, now_ms) for place, _ in enumerate(drafts, start=1)))
+                appended = await log.append(channel, drafts, now_ms, expect_head=expect_head)
+                if any(isinstance(outcome, Stored) for outcome in appended.outcomes):
+                    await self._turn(channel, drafts[0].kind, now_ms)
+                return appended
+
+            async def _turn(self, channel: ChannelId, kind: EntryKind, now_ms: Millis) -> None:
+                if kind is EntryKind.SUSPENSION:
+                    waiting._drafts[channel] = {}
+                elif kind is EntryKind.RESUMPTION:
+                    for draft in waiting._release(list(waiting._drafts.pop(channel, {}).values())):
+                        await log.append(channel, [draft], now_ms)
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(log, name)
+
+        return Holding()
+
+
+@contextmanager
+def some_held_are_forgotten() -> Iterator[Plan]:
+    """One in three of those that waited is not there when the channel is resumed."""
+    yield Plan(wrap_log=_Waiting(lambda drafts: [draft for at, draft in enumerate(drafts) if at % 3]).wrap)
+
+
+@contextmanager
+def released_twice() -> Iterator[Plan]:
+    """What waited is released, and once more by the node that finds the resumption."""
+
+    def twice(drafts: list[Draft]) -> list[Draft]:
+        return [*drafts, *(replace(draft, key=f"{draft.key} again") for draft in drafts)]
+
+    yield Plan(wrap_log=_Waiting(twice).wrap)
+
+
+@contextmanager
+def released_backwards() -> Iterator[Plan]:
+    """What came last is released first, as from a stack."""
+    yield Plan(wrap_log=_Waiting(lambda drafts: drafts[::-1]).wrap)
+
+
+@contextmanager
+def suspended_in_name_only() -> Iterator[Plan]:
+    """The log goes on taking entries: only the screens say that the channel is suspended."""
+    yield Plan(wrap_log=_Open)
+
+
+class _Open:
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    async def append(
+        self, channel: ChannelId, drafts: Sequence[Draft], now_ms: Millis, *, expect_head: int | None = None
+    ) -> Appended:
+        urgent = [
+            replace(draft, precedence=Precedence.LIFE_SAFETY) if draft.kind is EntryKind.TEXT else draft
+            for draft in drafts
+        ]
+        return await self._log.append(channel, urgent, now_ms, expect_head=expect_head)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+
 MUTANTS = {
     "C1": ack_before_commit,
     "C2": no_idempotency,
@@ -150,4 +239,8 @@ MUTANTS = {
     "L1": no_head_poll,
     "C3": sequence_object,
     "C5": open_after_unknown_outcome,
+    "H1": some_held_are_forgotten,
+    "H2": released_twice,
+    "H3": released_backwards,
+    "H4": suspended_in_name_only,
 }

@@ -16,6 +16,7 @@ from liaison.adapters.sql_engine import memory_database
 from liaison.adapters.sql_log import SqlLog, SqlReadPositions
 from liaison.core.entries import Draft
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
+from liaison.core.register_channels import ADMINISTRATION, is_register
 from liaison.core.rights import Account, Channel, Credential, CredentialKind, Role, digest_of
 from liaison.office.sessions import Peer, Session
 from liaison.ports.clock import Clock
@@ -27,10 +28,14 @@ from tests import virtual_time
 from tests.simulation.checker import FinalState, LogRow, violations
 from tests.simulation.clients import Client
 from tests.simulation.cluster import LossyBus, Node, Storage, Weather
+from tests.simulation.deliberation import Deliberation, StuckError
 from tests.simulation.history import History
 from tests.simulation.links import Link
 
-CHANNELS = ("joint/general", "joint/weather", "south/desk")
+JOINT_CHANNELS = ("joint/general", "joint/weather")
+CHANNELS = (*JOINT_CHANNELS, "south/desk")
+# After the storm both heads must come to an end of what they have begun.
+PATIENCE_S = 30.0
 FAULTS = (
     "node crash",
     "link reset",
@@ -67,6 +72,12 @@ class Outcome:
     acknowledged: int
     faults: Counter[str] = field(default_factory=Counter)
     hit_in_flight: int = 0
+    suspensions: int = 0
+    held: int = 0
+
+
+def _secret_of(user: str) -> str:
+    return "lsn_" + f"{user:_<43}"
 
 
 class Surroundings(Protocol):
@@ -121,6 +132,7 @@ class _Run:
         self._links: dict[Node, list[Link]] = {}
         self._clients: list[Client] = []
         self._born = 0
+        self._suspensions = 0
 
     async def run(self) -> Outcome:
         # The journal tells what the history tells, and costs more than the run.
@@ -132,11 +144,12 @@ class _Run:
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(client.run(self._dial)) for client in self._clients]
             writing = [tasks.create_task(self._write(client)) for client in self._clients]
+            deliberating = tasks.create_task(self._deliberate())
             await self._storm()
             for task in writing:
                 task.cancel()
-            await self._heal()
-            final = await self._final_state(stores.log)
+            await self._heal(deliberating)
+            final = await self._final_state(self._plan.wrap_log(stores.log))
             for task in running:
                 task.cancel()
         for node in self._nodes:
@@ -144,7 +157,8 @@ class _Run:
         broken = violations(self._history.events, final)
         broken += [complaint for client in self._clients for complaint in client.complaints]
         acknowledged = sum(event["kind"] == "ack" for event in self._history.events)
-        return Outcome(broken, self._history, acknowledged, self._faults, self._hit)
+        held = sum(event["kind"] == "held" for event in self._history.events)
+        return Outcome(broken, self._history, acknowledged, self._faults, self._hit, self._suspensions, held)
 
     def _note_refused(self, channel: ChannelId, drafts: Sequence[Draft]) -> None:
         for draft in drafts:
@@ -154,19 +168,19 @@ class _Run:
         for side in ("north", "south"):
             for number in range(1, self._plan.people_a_side + 1):
                 user = UserId(f"{side}-{number}")
-                account = Account(user, user, DelegationId(side), Role.OFFICIAL)
+                account = Account(user, user, DelegationId(side), Role.HEAD if number == 1 else Role.OFFICIAL)
                 await directory.add_account(account, Secrets("", ""), actor="simulation")
-        for name in CHANNELS:
+        for name in (*CHANNELS, ADMINISTRATION):
             await directory.add_channel(Channel(ChannelId(name), name, name), {}, actor="simulation")
         rights = await directory.load()
         for user in sorted(rights.accounts):
-            secret = "lsn_" + f"{user:_<43}"
+            secret = _secret_of(user)
             credential = Credential(
                 digest_of(secret), user, CredentialKind.TOKEN, "simulation", Millis(0), Millis(10**14)
             )
             await directory.add_credential(credential, actor="simulation")
             seed = self._rng.randrange(2**32)
-            mine = [str(channel) for channel in rights.channels_of(user)]
+            mine = [str(channel) for channel in rights.channels_of(user) if not is_register(channel)]
             self._clients.append(Client(user, secret, mine, random.Random(seed), self._history))
 
     async def _new_node(self) -> Node:
@@ -196,6 +210,16 @@ class _Run:
         while True:
             await asyncio.sleep(self._rng.expovariate(self._plan.messages_per_s))
             client.say(self._rng.choice(list(client.cursors)))
+
+    async def _deliberate(self) -> None:
+        heads = [_secret_of(f"{side}-1") for side in ("north", "south")]
+        rng = random.Random(self._rng.randrange(2**32))
+        deliberation = Deliberation(lambda: [node for node in self._nodes if node.is_up], heads, self._world.clock, rng)
+        try:
+            await deliberation.run(JOINT_CHANNELS, self._loop.time() + self._plan.storm_s)
+        except StuckError as error:
+            self._history.note(self._loop.time(), "stuck", client="", reason=str(error))
+        self._suspensions = deliberation.suspended
 
     # --- the nemesis ----------------------------------------------------------------------------------------------
 
@@ -249,7 +273,7 @@ class _Run:
         await asyncio.sleep(self._rng.uniform(0.1, 2))
         await self._new_node()
 
-    async def _heal(self) -> None:
+    async def _heal(self, deliberating: asyncio.Task[None]) -> None:
         weather = self._weather
         if weather.bus_is_down:
             self._bus.come_back()
@@ -257,6 +281,12 @@ class _Run:
         weather.p_append_fails, weather.p_hint_lost, weather.log_full = 0.0, 0.5, False
         for client in self._clients:
             client.away_until = 0.0
+        try:
+            # What is suspended is resumed first: only then is there nothing left to come.
+            async with asyncio.timeout(PATIENCE_S):
+                await deliberating
+        except TimeoutError:
+            self._history.note(self._loop.time(), "stuck", client="", reason="too slow")
         await asyncio.sleep(self._plan.heal_s)
 
     # --- the end --------------------------------------------------------------------------------------------------
@@ -273,6 +303,7 @@ class _Run:
         return FinalState(
             rows=rows,
             cursors={client.user: dict(client.cursors) for client in self._clients},
+            held={client.user: sum(map(len, client.held.values())) for client in self._clients},
             outboxes={client.user: sum(map(len, client.outbox.values())) for client in self._clients},
             online=frozenset(client.user for client in self._clients if client.is_connected),
             shown_online={

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from liaison.core.identifiers import OFFICE
 from tests.simulation.checker import FinalState, LogRow, violations
 from tests.simulation.history import Event
 
@@ -76,6 +77,34 @@ def test_a_reader_behind_or_a_full_outbox_at_the_end_is_l1() -> None:
     assert names([], replace(GOOD, cursors={"south-2": {"joint/a": 1}})) == {"L1"}
     assert names([], replace(GOOD, outboxes={"south-2": 1})) == {"L1"}
     assert names([], replace(GOOD, cursors={"south-2": {"joint/a": 2}}, outboxes={"south-2": 0})) == set()
+
+
+def held(place: int, **changes: object) -> Event:
+    row = ROWS[place - 1]
+    facts = {"channel": row.channel, "key": row.key, "text": row.text}
+    return {"at": 1.0, "kind": "held", "client": row.sender, **facts, **changes}
+
+
+def test_a_held_message_that_was_lost_doubled_or_overtaken_is_h1_h2_h3() -> None:
+    assert names([send(1), held(1), send(2), held(2)]) == set()
+    assert names([held(1, key="gone")]) == {"H1"}
+    again = FinalState(rows=[*ROWS, replace(ROWS[0], seq=3, key="again")])
+    assert names([held(1)], again) == {"C2", "H2"}
+    assert names([send(2), held(2), send(1)]) == {"H3"}
+    assert names([], replace(GOOD, held={"south-1": 1})) == {"L1"}
+
+
+def test_an_entry_within_a_suspension_or_a_second_one_is_h4() -> None:
+    def rows(*turns: str) -> FinalState:
+        return FinalState(
+            rows=[LogRow("joint/a", at, OFFICE, f"{at} {turn}", "") for at, turn in enumerate(turns, start=1)]
+        )
+
+    assert names([], rows("suspends", "resumes", "suspends", "resumes")) == set()
+    assert names([], rows("suspends", "suspends", "resumes")) == {"H4"}
+    assert names([], rows("suspends", "resumes", "resumes")) == {"H4"}
+    within = [*rows("suspends").rows, replace(ROWS[1], seq=2), *rows("", "", "resumes").rows[2:]]
+    assert names([], FinalState(rows=within)) == {"H4"}
 
 
 def presence(at: float, *left: str, gap: bool = False) -> Event:

@@ -16,18 +16,24 @@ SEEDS_FOR_A_MUTANT = 25
 def test_no_promise_is_broken_under_any_seed(request: pytest.FixtureRequest) -> None:
     first, count = request.config.getoption("--first-seed"), request.config.getoption("--seeds")
     faults: Counter[str] = Counter()
-    acknowledged = hit_in_flight = 0
+    acknowledged = hit_in_flight = suspensions = held = 0
     for seed in range(first, first + count):
         outcome = simulate(seed)
         assert outcome.violations == [], f"seed {seed}: {outcome.violations[:5]}"
         faults += outcome.faults
         acknowledged += outcome.acknowledged
         hit_in_flight += outcome.hit_in_flight
+        suspensions += outcome.suspensions
+        held += outcome.held
     print(
-        f"{count} seeds, {acknowledged} acknowledged, {faults.total()} faults, {hit_in_flight} with an append in flight"
+        f"{count} seeds, {acknowledged} acknowledged, {faults.total()} faults, "
+        f"{hit_in_flight} with an append in flight; "
+        f"{suspensions} suspensions with {held} held"
     )
     assert set(faults) == set(FAULTS)
     assert hit_in_flight > 0
+    assert suspensions > 0
+    assert held > 0
 
 
 def test_the_same_seed_gives_the_same_history_to_the_byte() -> None:
