@@ -57,3 +57,28 @@ def test_what_is_refused_says_why_and_changes_nothing(liaison: CommandLine, argu
     assert message in finished.stderr
     assert len(finished.stderr.splitlines()) == 1
     assert channels(liaison) == before
+
+
+def test_a_joint_channels_members_need_both_sides_or_a_reason_that_both_will_read(liaison: CommandLine) -> None:
+    liaison.add_user("kim", "--delegation", "south")
+    liaison.ok("channel", "create", "joint/general", "--closed")
+    finished = liaison.on("channel", "add-member", "joint/general", "kim")
+    assert finished.code == Exit.BAD
+    assert "a proposal that a head of each approves" in finished.stderr
+    assert channels(liaison)["joint/general"]["members"] == []
+    spoilt = liaison.on("channel", "add-member", "joint/general", "kim", "--by-operator", " ")
+    assert (spoilt.code, "one line" in spoilt.stderr) == (Exit.BAD, True)
+    liaison.ok("channel", "add-member", "joint/general", "kim", "--by-operator", "both heads asked by telephone")
+    assert channels(liaison)["joint/general"]["members"] == ["kim"]
+    liaison.ok("channel", "remove-member", "joint/general", "kim", "--by-operator", "and asked again")
+    told = [line for line in liaison.ok("export", "joint/administration").lines if "by_operator" in line]
+    assert ["both heads asked by telephone" in line for line in told] == [True, False]
+    assert "and asked again" in told[1]
+
+
+def test_a_bot_that_is_given_a_joint_channel_is_on_both_sides_record(liaison: CommandLine) -> None:
+    liaison.ok("channel", "create", "joint/general")
+    liaison.ok("token", "create", "weather", "--delegation", "north", "--channel", "joint/general", "--read-only")
+    (told,) = [line for line in liaison.ok("export", "joint/administration").lines if "by_operator" in line]
+    assert "weather" in told
+    assert "a token was created" in told

@@ -184,7 +184,8 @@ class TestBesideIt:
         async with Client(server.url, token) as client:
             added = asyncio.Event()
             client.on_push("channel", lambda _push: added.set())
-            await asyncio.to_thread(liaison.ok, "channel", "add-member", "joint/new", "echo")
+            by_operator = ("--by-operator", "the bot is asked for by both sides")
+            await asyncio.to_thread(liaison.ok, "channel", "add-member", "joint/new", "echo", *by_operator)
             async with asyncio.timeout(1):
                 await added.wait()
             assert (await client.publish("joint/new", "첫 소식")).seq == 1

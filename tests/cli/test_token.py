@@ -30,7 +30,11 @@ def test_a_bot_belongs_to_the_channels_named_and_no_other(liaison: CommandLine) 
         liaison.ok("channel", "create", channel)
     create(liaison, "echo", "--channel", "joint/general", "--channel", "south/desk")
     members = {one["channel"]: one["members"] for one in liaison.ok("channel", "list", "--json").json}
-    assert members == {"joint/general": ["echo"], "joint/weather": [], "south/desk": ["echo"]}
+    assert {channel: names for channel, names in members.items() if names} == {
+        "joint/general": ["echo"],
+        "south/desk": ["echo"],
+    }
+    assert members["joint/weather"] == []
 
 
 def test_a_bot_can_not_be_given_the_other_sides_channel(liaison: CommandLine) -> None:

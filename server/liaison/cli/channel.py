@@ -3,12 +3,20 @@
 import click
 
 from liaison.cli.back_office import in_office, operator
+from liaison.cli.joint_channels import record_change
 from liaison.cli.settings import json_option, office_options
 from liaison.cli.tables import show_json, show_table
 from liaison.config import Config
 from liaison.core.identifiers import ChannelId
 from liaison.core.rights import Channel, Rights
 from liaison.wiring import BackOffice
+
+_by_operator = click.option(
+    "--by-operator",
+    "reason",
+    metavar="REASON",
+    help="For a joint channel: do it without the approval of both sides, and put the reason on their record.",
+)
 
 
 @click.group()
@@ -82,11 +90,13 @@ def list_channels(*, as_json: bool, config: Config) -> None:
 @click.argument("name", metavar="CHANNEL")
 @click.argument("user")
 @click.option("--read-only", is_flag=True, help="They follow it and write nothing.")
+@_by_operator
 @office_options
-def add_member(*, name: str, user: str, read_only: bool, config: Config) -> None:
-    """Add a member, or change whether they may write."""
+def add_member(*, name: str, user: str, read_only: bool, reason: str | None, config: Config) -> None:
+    """Add a member, or change whether they may write. A joint channel's members are for both sides to decide."""
 
     async def work(office: BackOffice) -> None:
+        await record_change(office, name, user, "read" if read_only else "write", reason)
         await office.accounts.set_member(name, user, can_write=not read_only, by=operator())
 
     in_office(config, work)
@@ -95,11 +105,16 @@ def add_member(*, name: str, user: str, read_only: bool, config: Config) -> None
 @channel.command("remove-member")
 @click.argument("name", metavar="CHANNEL")
 @click.argument("user")
+@_by_operator
 @office_options
-def remove_member(*, name: str, user: str, config: Config) -> None:
-    """Take a member out; nothing more of the channel reaches them, within a second."""
+def remove_member(*, name: str, user: str, reason: str | None, config: Config) -> None:
+    """Take a member out; nothing more of the channel reaches them, within a second.
+
+    A joint channel's members are for both sides to decide.
+    """
 
     async def work(office: BackOffice) -> None:
+        await record_change(office, name, user, "none", reason)
         await office.accounts.remove_member(name, user, by=operator())
 
     in_office(config, work)

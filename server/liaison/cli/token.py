@@ -3,6 +3,7 @@
 import click
 
 from liaison.cli.back_office import in_office, operator
+from liaison.cli.joint_channels import record_change
 from liaison.cli.settings import json_option, office_options
 from liaison.cli.tables import moment, show_json, show_table
 from liaison.config import Config
@@ -46,6 +47,9 @@ def create(  # noqa: PLR0913 - each is an option of its own
         login = await office.accounts.create_token(
             bot, channels, read_only=read_only, lifetime_ms=expires_days * _DAY_MS, by=operator()
         )
+        for channel in channels:
+            # A bot's place in a joint channel is for both sides to know of, who gave it and when.
+            await record_change(office, channel, name, "read" if read_only else "write", "a token was created")
         return login.secret
 
     click.echo(in_office(config, work, create=True))
