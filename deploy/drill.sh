@@ -96,9 +96,10 @@ messages_of() {
 channels=0 messages=0
 env "${alone[@]}" "$liaison" channel list "${copy[@]}" | cut -f1 >"$work/channels"
 while read -r channel; do
+    "$liaison" export "${options[@]}" "$channel" >"$work/original.ndjson" &
     env "${alone[@]}" "$liaison" export "${copy[@]}" "$channel" >"$work/copy.ndjson"
+    wait $! || fail "$channel can't be exported"
     "$liaison" verify "$work/copy.ndjson" >/dev/null || fail "the copy of $channel is not sound"
-    "$liaison" export "${options[@]}" "$channel" >"$work/original.ndjson"
     messages_of "$work/copy.ndjson" >"$work/copy.lines"
     messages_of "$work/original.ndjson" >"$work/original.lines"
     lines=$(wc -l <"$work/copy.lines")

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.live_server import LiveServer
+from tests.postgres_server import PASSWORD, PostgresServer
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,7 +38,7 @@ def drill(
         capture_output=True,
         text=True,
         check=False,
-        timeout=50,
+        timeout=200,
     )
     assert list(scratch.iterdir()) == [], "the drill left something behind"
     return finished
@@ -82,3 +83,28 @@ def test_where_there_is_no_office_it_fails(tmp_path: Path) -> None:
     finished = drill(tmp_path, "--data", str(tmp_path / "nothing"))
     assert finished.returncode != 0
     assert "passed" not in finished.stdout
+
+
+def test_an_office_in_postgresql_is_restored_into_a_database_of_its_own(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    settings = {
+        "LIAISON_OFFICE__ID": postgres_server.new_office(),
+        "LIAISON_POSTGRES__URL": postgres_server.url(password=""),
+        "LIAISON_POSTGRES__PASSWORD": PASSWORD,
+    }
+    postgres_server.execute("CREATE DATABASE drill")
+    scratch = postgres_server.url("drill", password="")
+    with LiveServer(tmp_path / "data", settings) as server:
+        token = server.token("writer", "south", ["joint/general"])
+        for number in range(5):
+            say(server, token, number)
+        environment = {**settings, "PGPASSWORD": PASSWORD}
+        forgotten = drill(tmp_path, environment=environment)
+        assert (forgotten.returncode, "by --scratch URL" in forgotten.stderr) == (1, True)
+        finished = drill(tmp_path, "--scratch", scratch, environment=environment)
+        assert finished.returncode == 0, finished.stderr
+        assert ", 5 messages, " in finished.stdout.splitlines()[-1]
+        again = drill(tmp_path, "--scratch", scratch, environment=environment)
+        assert again.returncode != 0, "a database that isn't empty is left alone"
+        say(server, token, 5)
