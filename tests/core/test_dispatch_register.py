@@ -239,6 +239,14 @@ def test_entries_that_mean_nothing_change_nothing(data: str) -> None:
     assert after(cleared(), odd) == cleared()
 
 
+@pytest.mark.parametrize("number", ["x", "south-2026", "south-26-0001", "south-2026-1", "南-2026-0001", ""])
+def test_what_pretends_to_have_a_number_changes_nothing(number: str) -> None:
+    void = wish(Event.VOIDED, OFFICE, name=number or "-")
+    assert after(cleared(), void.draft()) == cleared()
+    if number:
+        assert after(cleared(), wish(Event.NUMBERED, number=number).draft()) == cleared()
+
+
 def test_entries_of_other_kinds_change_nothing() -> None:
     assert after(cleared(), replace(wish(Event.CLOSED).draft(), kind=EntryKind.SIGNED_HEAD)) == cleared()
 

@@ -12,6 +12,7 @@ from liaison.office.dispatches import DispatchSettings
 from liaison.protocol.errors import ErrorCode, LiaisonError
 from tests.memory_marks import MemoryMarks
 from tests.office.dispatch_office import ITEMS, LETTER, DispatchOffice, in_dispatch_office
+from tests.virtual_time import VirtualClock
 
 SOUTH = own_dispatches(DelegationId("south"))
 NUMBER = "south-2018-0001"
@@ -220,6 +221,19 @@ def test_life_safety_goes_out_at_once_and_is_repeated_until_acknowledged() -> No
         await office.step("north-1", "acknowledge", NUMBER, revision=line["revision"])
         await asyncio.sleep(600)
         assert [event for _, event in await office.events()][4:] == ["acknowledged"]
+
+    in_dispatch_office(scenario, DispatchSettings(repeat_every_ms=60_000))
+
+
+@pytest.mark.parametrize("hours", [-24, 24])
+def test_a_clock_that_jumps_silences_nothing(hours: int) -> None:
+    async def scenario(office: DispatchOffice) -> None:
+        await office.tender(precedence="flash", items=ITEMS)
+        assert isinstance(office.clock, VirtualClock)
+        office.clock.jump_wall(hours * 3_600_000)
+        await asyncio.sleep(130)
+        # One for the jump, and then as before.
+        assert [event for _, event in await office.events()] == ["tendered", "repeated", "repeated", "repeated"]
 
     in_dispatch_office(scenario, DispatchSettings(repeat_every_ms=60_000))
 

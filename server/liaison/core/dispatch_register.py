@@ -6,6 +6,7 @@ accepted. Nothing here reads a clock or a log.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
@@ -92,6 +93,15 @@ def dispatch_id(sender: UserId, key: str) -> str:
 def number_of(side: DelegationId, year: int, place: int) -> str:
     """Give a dispatch's number: `south-2026-0001`."""
     return f"{side}-{year}-{place:04}"
+
+
+_NUMBER: Final = re.compile(r"[a-z][a-z0-9]*-([0-9]{4})-([0-9]{4,9})")
+
+
+def year_and_place(number: str) -> tuple[int, int] | None:
+    """Give the year of a number and its place in it; None for what is no number."""
+    found = _NUMBER.fullmatch(number)
+    return None if found is None else (int(found[1]), int(found[2]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +197,11 @@ def fold(book: Book, entry: Entry) -> Book:
     if not isinstance(state, State):
         return book
     made = Step(event, draft.sender, draft.key, draft.delegation, entry.time_ms, entry.seq, record)
-    return _with(book, _after(before, state, made, is_joint=book.is_joint))
+    after = _after(before, state, made, is_joint=book.is_joint)
+    # Everything that has a number is counted by it: what pretends to have one is no step.
+    if after.number != before.number and year_and_place(after.number) is None:
+        return book
+    return _with(book, after)
 
 
 def _after(before: Dispatch, state: State, made: Step, *, is_joint: bool) -> Dispatch:
@@ -212,8 +226,10 @@ def _with(book: Book, dispatch: Dispatch) -> Book:
     numbers, places = book.numbers, book.places
     if dispatch.number and not book.is_joint and dispatch.number not in numbers:
         numbers = {**numbers, dispatch.number: dispatch.name}
-        _, year, place = dispatch.number.split("-")
-        places = {**places, int(year): max(int(place), places.get(int(year), 0))}
+        parts = year_and_place(dispatch.number)
+        assert parts is not None
+        year, place = parts
+        places = {**places, year: max(place, places.get(year, 0))}
     counts = book.counts
     if dispatch.name not in book.dispatches:
         counts = {**counts, dispatch.side: counts.get(dispatch.side, 0) + 1}
@@ -360,8 +376,10 @@ def numbering(book: Book, wish: Wish, number: str) -> Draft:
     if dispatch is not None and dispatch.has(wish.by, wish.key):
         return proceed(book, _numbered(wish, dispatch.number))
     draft = proceed(book, _numbered(wish, number))
-    _, year, place = number.split("-")
-    if book.places.get(int(year), 0) + 1 != int(place):
+    parts = year_and_place(number)
+    assert parts is not None
+    year, place = parts
+    if book.places.get(year, 0) + 1 != place:
         raise NumberTaken
     return draft
 
