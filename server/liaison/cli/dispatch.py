@@ -1,0 +1,117 @@
+"""`liaison dispatch`: the joint register of dispatches, without any text of them."""
+
+from zoneinfo import ZoneInfo
+
+import click
+import msgspec
+
+from liaison.cli.back_office import in_office
+from liaison.cli.exits import Failure
+from liaison.cli.settings import json_option, office_options
+from liaison.cli.tables import moment, show_json, show_table
+from liaison.config import Config
+from liaison.core.dispatch import State
+from liaison.core.dispatch_register import Book, fold
+from liaison.core.identifiers import NO_DELEGATION
+from liaison.core.register_channels import DISPATCHES
+from liaison.office.dispatch_views import Folder, Selection, View
+from liaison.ports.log import Log
+from liaison.protocol.dispatch_frames import DispatchStep
+from liaison.protocol.errors import Refused
+from liaison.protocol.limits import MAX_PAGE_BYTES, MAX_PAGE_MESSAGES
+from liaison.wiring import BackOffice
+
+
+@click.group()
+def dispatch() -> None:
+    """Show which dispatches were tendered and how they stand, never their text. Works beside a running server."""
+
+
+@dispatch.command("list")
+@click.option("--state", type=click.Choice([state.value for state in State]), default=None, help="Only these.")
+@click.option("--side", metavar="DELEGATION", default="", help="Only those that this delegation sends.")
+@click.option("--year", type=int, default=0, help="Only those tendered in this year.")
+@click.option("--overdue", is_flag=True, help="Only those whose next step takes too long.")
+@click.option("-n", "--lines", type=click.IntRange(1), default=50, show_default=True, help="How many of the newest.")
+@json_option
+@office_options
+def list_dispatches(  # noqa: PLR0913  One for each option.
+    *, state: str | None, side: str, year: int, overdue: bool, lines: int, as_json: bool, config: Config
+) -> None:
+    """List tendered dispatches, the newest first."""
+    wanted = Selection(state=state or "", side=side, overdue=overdue, year=year)
+
+    async def work(office: BackOffice) -> View:
+        return await _view(office)
+
+    found, _ = in_office(config, work).lines(wanted, lines)
+    if as_json:
+        show_json([msgspec.to_builtins(line) for line in found])
+        return
+    show_table(
+        ("Number", "State", "Precedence", "Begun", "Waits on", "Overdue", "Subject"),
+        [
+            (
+                line.number,
+                line.state,
+                line.precedence or "routine",
+                moment(line.begun_ms),
+                line.waits_on or "-",
+                "overdue" if line.overdue else "-",
+                line.subject,
+            )
+            for line in found
+        ],
+    )
+
+
+@dispatch.command()
+@click.argument("number")
+@json_option
+@office_options
+def show(*, number: str, as_json: bool, config: Config) -> None:
+    """Show the steps of dispatch NUMBER since its tender."""
+
+    async def work(office: BackOffice) -> View:
+        return await _view(office)
+
+    try:
+        whole = in_office(config, work).whole(1, number)
+    except Refused as error:
+        raise Failure(f"there is no dispatch {number!r}") from error
+    if as_json:
+        show_json(
+            {
+                "dispatch": msgspec.to_builtins(whole.dispatch),
+                "history": [msgspec.to_builtins(step) for step in _without_values(whole.history)],
+            }
+        )
+        return
+    show_table(
+        ("Time", "Step", "By", "Side", "Entry", "Note"),
+        [
+            (moment(step.time_ms), step.event, step.name or step.user, step.delegation, str(step.seq), step.note)
+            for step in whole.history
+        ],
+    )
+
+
+def _without_values(history: list[DispatchStep]) -> list[DispatchStep]:
+    """What was read back is part of the text."""
+    return [msgspec.structs.replace(step, values=[], matching=[]) for step in history]
+
+
+async def _view(office: BackOffice) -> View:
+    folder = Folder(NO_DELEGATION, Book(is_joint=False), await _joint(office.log))
+    zone = ZoneInfo(office.profile.time_zone)
+    return View(folder, office.profile, office.registry.rights.accounts, zone, office.clock.wall_ms())
+
+
+async def _joint(log: Log) -> Book:
+    book, after = Book(is_joint=True), 0
+    while True:
+        page = await log.read(DISPATCHES, after=after, limit=MAX_PAGE_MESSAGES, max_bytes=MAX_PAGE_BYTES)
+        for entry in page.entries:
+            book, after = fold(book, entry), entry.seq
+        if after >= page.head:
+            return book
