@@ -47,8 +47,8 @@ class Sender:
 class Desk:
     """A publisher over a log in memory."""
 
-    def __init__(self, world: World, group: asyncio.TaskGroup) -> None:
-        self.log = ListLog()
+    def __init__(self, world: World, group: asyncio.TaskGroup, log: ListLog | None = None) -> None:
+        self.log = log or ListLog()
         self.tasks = Tasks(group)
         bus = MemoryBus().node()
         observer = SilentObserver()

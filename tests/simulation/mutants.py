@@ -4,7 +4,6 @@ A checker that can't fail is worth nothing.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +14,7 @@ import pytest
 from liaison.core.entries import Draft, Entry, EntryKind, Held, Outcome, Page, Precedence, Stored
 from liaison.core.identifiers import ChannelId, Millis
 from liaison.core.position import Position
+from liaison.office.fair_queue import FairQueue
 from liaison.office.hub import Hub, Hubs
 from liaison.office.publishing import Published, Publisher, Submission
 from liaison.office.sessions import Session
@@ -27,7 +27,7 @@ def ack_before_commit() -> Iterator[Plan]:
     """The reply goes out first; a crash, a refusal or a lost commit then loses what was acknowledged."""
     append = Publisher._append
 
-    async def hasty(self: Publisher, channel: ChannelId, batch: list[Submission], queue: deque[Submission]) -> None:
+    async def hasty(self: Publisher, channel: ChannelId, batch: list[Submission], queue: FairQueue[Submission]) -> None:
         hub = self._hubs.get(channel)
         head = 0 if hub is None else hub.head
         for place, item in enumerate(batch, start=1):

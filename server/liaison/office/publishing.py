@@ -1,4 +1,4 @@
-"""Publishing: one append in flight for each channel; whatever queues meanwhile is the next batch.
+"""Publishing: one append in flight for each channel; of what queues meanwhile the next batch is taken in turn.
 
 An acknowledgement means that the log has committed. There are three outcomes, never two: committed, definitely not,
 unknown. Unknown is never guessed: the sender's connection ends and the client replays its outbox with the same keys,
@@ -6,7 +6,6 @@ which also keeps each sender's messages in order.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,6 +14,7 @@ import structlog
 
 from liaison.core.entries import Conflicting, Draft, Held, Repeated, Stored
 from liaison.core.identifiers import ChannelId
+from liaison.office.fair_queue import FairQueue
 from liaison.office.hub import Hubs
 from liaison.office.tasks import Spawn
 from liaison.ports.bus import Bus, EntriesHint
@@ -22,7 +22,7 @@ from liaison.ports.clock import Clock
 from liaison.ports.log import Appended, Log, LogFullError, LogUnavailableError, UnknownOutcomeError
 from liaison.ports.observer import Observer
 from liaison.protocol.errors import ErrorCode, LiaisonError, Refused, Unavailable
-from liaison.protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES
+from liaison.protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, MAX_PUBLISHES_QUEUED
 
 _journal = structlog.get_logger(__name__)
 
@@ -70,30 +70,37 @@ class Publisher:
         self._clock = clock
         self._spawn = spawn
         self._observer = observer
-        self._queues: dict[ChannelId, deque[Submission]] = {}
+        self._queues: dict[ChannelId, FairQueue[Submission]] = {}
         self._idle = asyncio.Event()
         self._idle.set()
 
     def submit(self, channel: ChannelId, submission: Submission) -> None:
-        """Put a draft in its channel's queue; order of calls is order on the log."""
+        """Put a draft in its channel's queue; for each user, order of calls is order on the log.
+
+        With too many of the same user waiting it fails as BUSY at once.
+        """
         queue = self._queues.get(channel)
         if queue is None:
-            queue = self._queues[channel] = deque()
+            queue = self._queues[channel] = FairQueue()
             self._idle.clear()
             self._spawn(self._write(channel, queue), f"publish {channel}")
+        draft = submission.draft
+        if queue.waiting_of(draft.delegation, draft.sender) >= MAX_PUBLISHES_QUEUED:
+            submission.failed(Unavailable("too many of your messages wait to be written", ErrorCode.BUSY))
+            return
         queue.append(submission)
 
     async def drained(self) -> None:
         """Wait until nothing is queued or in flight."""
         await self._idle.wait()
 
-    async def _write(self, channel: ChannelId, queue: deque[Submission]) -> None:
+    async def _write(self, channel: ChannelId, queue: FairQueue[Submission]) -> None:
         batch: list[Submission] = []
         try:
             # The queue is filled right after this task was made; one turn of the loop lets a burst gather.
             await asyncio.sleep(0)
             while queue:
-                batch = _take_batch(queue)
+                batch = queue.take(most=MAX_BATCH_MESSAGES, most_bytes=MAX_BATCH_BYTES)
                 await self._append(channel, batch, queue)
                 batch = []
         finally:
@@ -102,9 +109,9 @@ class Publisher:
                 self._idle.set()
             # Cancelled, or a bug: the batch may be on the log, and what queued behind it must not overtake it.
             if batch or queue:
-                self._end_unknown([*batch, *queue])
+                self._end_unknown([*batch, *queue.take_all()])
 
-    async def _append(self, channel: ChannelId, batch: list[Submission], queue: deque[Submission]) -> None:
+    async def _append(self, channel: ChannelId, batch: list[Submission], queue: FairQueue[Submission]) -> None:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         try:
@@ -158,23 +165,10 @@ class Publisher:
             origin.outcome_unknown()
 
 
-def _take_batch(queue: deque[Submission]) -> list[Submission]:
-    batch = [queue.popleft()]
-    size = batch[0].draft.size_bytes
-    while queue and len(batch) < MAX_BATCH_MESSAGES and size + queue[0].draft.size_bytes <= MAX_BATCH_BYTES:
-        size += queue[0].draft.size_bytes
-        batch.append(queue.popleft())
-    return batch
-
-
-def _take_later(queue: deque[Submission], batch: list[Submission]) -> list[Submission]:
+def _take_later(queue: FairQueue[Submission], batch: list[Submission]) -> list[Submission]:
     """Take what the batch's senders queued behind it: it must not overtake what they will send again."""
     origins = {id(item.origin) for item in batch}
-    later = [item for item in queue if id(item.origin) in origins]
-    keep = [item for item in queue if id(item.origin) not in origins]
-    queue.clear()
-    queue.extend(keep)
-    return later
+    return queue.take_all(lambda item: id(item.origin) in origins)
 
 
 def _refusal(error: LogUnavailableError) -> LiaisonError:

@@ -46,6 +46,8 @@ MAX_SESSIONS_PER_USER: Final = 20
 # Reads and joins that wait for storage; the publish queue has its own bound.
 MAX_COMMANDS_IN_FLIGHT: Final = 16
 MAX_PUBLISHES_IN_FLIGHT: Final = 256
+# Of one user in one channel at a node, over all their sessions and requests: seconds of what the log can take.
+MAX_PUBLISHES_QUEUED: Final = 4096
 CONNECTS_PER_ADDRESS_PER_S: Final = 20
 COMMANDS_PER_SESSION_PER_S: Final = 200
 COMMANDS_PER_SESSION_BURST: Final = 400
