@@ -85,10 +85,8 @@ def check(events: Iterable[Event]) -> Verdict:
     final = _final(events)
     broken = [
         *violations(events, final),
-        *_resets(events),
+        *_impossible(events),
         *_shown_offline(events),
-        *_deaths(events),
-        *_complaints(events),
     ]
     if not final.cursors:
         broken.append("L1 the run did not come to its end")
@@ -115,24 +113,18 @@ def _final(events: Iterable[Event]) -> FinalState:
     return final
 
 
-def _resets(events: Iterable[Event]) -> Iterable[str]:
-    # No backup was restored, so every position stays good.
+def _impossible(events: Iterable[Event]) -> Iterable[str]:
     for event in events:
-        if event["kind"] == "reset":
-            yield f"C4 {event['client']} was told to forget {event['channel']}"
-
-
-def _deaths(events: Iterable[Event]) -> Iterable[str]:
-    for event in events:
-        if event["kind"] == "died":
-            yield f"N1 {event['node']} had ended by itself"
-
-
-def _complaints(events: Iterable[Event]) -> Iterable[str]:
-    # A client that did nothing wrong was told that it had.
-    for event in events:
-        if event["kind"] == "complaint":
-            yield f"L1 {event['text']}"
+        match event["kind"]:
+            case "reset":
+                # No backup was restored, so every position stays good.
+                yield f"C4 {event['client']} was told to forget {event['channel']}"
+            case "died":
+                yield f"N1 {event['node']} had ended by itself"
+            case "complaint":
+                yield f"L1 {event['text']}"
+            case _:
+                pass
 
 
 @dataclass

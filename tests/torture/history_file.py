@@ -6,12 +6,13 @@ were `in_flight`; `died` is a process that nobody had killed; `row` is an entry 
 client knew in the end, `complaint` a refusal for good that nobody had deserved, and `run` what the run was to do.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import msgspec
 
 from tests.simulation.history import Event
 
@@ -22,12 +23,12 @@ class HistoryFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.counts: Counter[str] = Counter()
-        self._file = path.open("w", encoding="utf-8")
+        self._file = path.open("wb")
 
     def note(self, at: float, kind: str, **facts: Any) -> None:
         """Add an event; `at` is monotonic time in seconds."""
         self.counts[kind] += 1
-        self._file.write(json.dumps({"at": round(at, 6), "kind": kind, **facts}, ensure_ascii=False) + "\n")
+        self._file.write(msgspec.json.encode({"at": round(at, 6), "kind": kind, **facts}) + b"\n")
 
     def flush(self) -> None:
         """Let others read what was noted so far."""
@@ -49,6 +50,5 @@ class RecordedHistory:
         self._path = path
 
     def __iter__(self) -> Iterator[Event]:
-        with self._path.open(encoding="utf-8") as lines:
-            for line in lines:
-                yield json.loads(line)
+        with self._path.open("rb") as lines:
+            yield from map(msgspec.json.decode, lines)

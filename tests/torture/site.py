@@ -1,12 +1,13 @@
 """A whole site of real processes: three nodes, PostgreSQL, Redis, and a misbehaving proxy on every way between them.
 
-Each node has its own address of loopback, its own way to PostgreSQL, its own way to Redis and a second door for
-clients, so that one node alone can be cut off. A stalled proxy is a partition: nothing comes through, and nobody is
-told.
+Each node has its own address of loopback (where the system has several), its own way to PostgreSQL, its own way to
+Redis and a second door for clients, so that one node alone can be cut off. A stalled proxy is a partition: nothing
+comes through, and nobody is told.
 """
 
 import os
 import signal
+import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -27,7 +28,7 @@ from tests.tcp_proxy import TcpProxy
 from tests.torture.roaming_client import Door
 
 OFFICE: Final = "torture"
-HOSTS: Final = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
+NODES: Final = {"n1": "127.0.0.2", "n2": "127.0.0.3", "n3": "127.0.0.4"}
 _START_TIMEOUT_S: Final = 60.0
 # A running node knows within half a second what was changed beside it.
 _KNOWN_AFTER_S: Final = 1.0
@@ -37,8 +38,10 @@ _LIFETIME_MS: Final = 24 * 3600 * 1000
 class Node:
     """One server process, and the ways to it and from it."""
 
-    def __init__(self, server: LiveServer, to_postgres: TcpProxy, to_redis: TcpProxy, door: TcpProxy) -> None:
-        self.name = server.host
+    def __init__(
+        self, name: str, server: LiveServer, to_postgres: TcpProxy, to_redis: TcpProxy, door: TcpProxy
+    ) -> None:
+        self.name = name
         self.server = server
         self.to_postgres = to_postgres
         self.to_redis = to_redis
@@ -171,7 +174,7 @@ def site(*, fsync: bool = False) -> Iterator[Site]:
         # A first look makes the people; the nodes find them there.
         steward.administer(_nothing)
         steward.token("first", "south", ["joint/general"])
-        nodes = [stack.enter_context(_node(folder, host, postgres, redis)) for host in HOSTS]
+        nodes = [stack.enter_context(_node(folder, name, postgres, redis)) for name in NODES]
         with ThreadPoolExecutor(len(nodes)) as threads:
             list(threads.map(Node.start, nodes))
         yield Site(nodes, postgres, redis, steward)
@@ -182,7 +185,8 @@ async def _nothing(office: BackOffice) -> None:
 
 
 @contextmanager
-def _node(folder: Path, host: str, postgres: PostgresServer, redis: RedisServer) -> Iterator[Node]:
+def _node(folder: Path, name: str, postgres: PostgresServer, redis: RedisServer) -> Iterator[Node]:
+    host = _bindable(NODES[name])
     with (
         TcpProxy(postgres.port, is_postgres=True) as to_postgres,
         TcpProxy(redis.port) as to_redis,
@@ -190,7 +194,7 @@ def _node(folder: Path, host: str, postgres: PostgresServer, redis: RedisServer)
         settings = {
             **_settings(postgres.url(port=to_postgres.port, password="")),
             "LIAISON_REDIS__URL": f"redis://127.0.0.1:{to_redis.port}",
-            "LIAISON_SERVER__NODE": host,
+            "LIAISON_SERVER__NODE": name,
             # All clients come from one address, and catch up as fast as they can.
             "LIAISON_LIMITS__CONNECTS_PER_ADDRESS_PER_S": "0",
             "LIAISON_LIMITS__COMMANDS_PER_S": "2000",
@@ -200,14 +204,24 @@ def _node(folder: Path, host: str, postgres: PostgresServer, redis: RedisServer)
             "LIAISON_LOG__LEVEL": "warning",
             "LIAISON_LOG__FORMAT": "json",
         }
-        server = LiveServer(folder / host, settings, host=host, is_seeded=True)
+        server = LiveServer(folder / name, settings, host=host, is_seeded=True)
         with TcpProxy(server.port, target_host=host) as door:
-            node = Node(server, to_postgres, to_redis, door)
+            node = Node(name, server, to_postgres, to_redis, door)
             try:
                 yield node
             finally:
                 node.resume()
                 server.kill()
+
+
+def _bindable(host: str) -> str:
+    """Give this address of loopback, or the usual one where there is no other (macOS)."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return "127.0.0.1"
+    return host
 
 
 def _settings(postgres_url: str) -> dict[str, str]:
