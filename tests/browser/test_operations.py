@@ -144,6 +144,14 @@ def test_wall_is_read_from_afar_and_has_nothing_to_press(sign_in: SignIn, sit_do
     assert wall.url.endswith("/ops?wall=1")
 
 
+def test_a_phone_scrolls_in_one_direction(sign_in: SignIn, sit_down: SitDown) -> None:
+    sit_down("south-1")
+    ops = sign_in("ops", "/ops", **BRITISH, viewport={"width": 390, "height": 844})
+    expect(ops.locator(ROWS)).to_have_count(2)
+    expect(ops.locator(".plot canvas")).to_have_count(7)
+    assert ops.locator("html").evaluate("({ scrollWidth }) => scrollWidth") == 390
+
+
 def test_disconnected_session_comes_back_by_itself(sign_in: SignIn, sit_down: SitDown) -> None:
     south = sit_down("south-3", **BRITISH)
     ops = sign_in("ops", "/ops", **BRITISH)
