@@ -6,6 +6,7 @@
 #   make check                      format, lint, types, layers, fast tests
 #   make torture                    real faults on a whole site, and figures; SECONDS=… of faults, SEED=…
 #   make bench, make bench-quick    figures on this machine
+#   make screenshots               pictures of the pages, into client_js/screenshots/
 #   make client                     the browser client, into server/liaison/static/
 #   make lock [ARGS=--upgrade]      the hashed lock files, from pyproject.toml
 
@@ -31,12 +32,14 @@ run: .venv/.server client
 	@$(BIN)/liaison demo $(ARGS)
 
 # The cheap checks come first, so that a misspelt name doesn't cost the minutes that the browser tests take.
+# Two workers share what measures nothing; real processes and browsers then have the machine for themselves.
 test: system-packages static-checks js-checks
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not system and not browser' $(ARGS)
+	$(BIN)/python -m pytest -m 'slow or system or browser' $(ARGS)
 	$(BUILD_CLIENT) npm test
 
 check: static-checks js-checks
-	$(BIN)/python -m pytest --quiet -m 'not slow and not system and not browser' $(ARGS)
+	$(BIN)/python -m pytest --quiet -n 2 --dist loadfile -m 'not slow and not system and not browser' $(ARGS)
 
 torture: system-packages .venv/.dev client
 	$(BIN)/python -m tests.torture --seconds $(SECONDS) --seed $(SEED) $(ARGS)
@@ -46,6 +49,10 @@ bench: .venv/.dev client
 
 bench-quick: .venv/.dev client
 	$(BIN)/python -m bench --quick $(ARGS)
+
+# To be looked at before a change of the pages is called done.
+screenshots: .venv/.dev system-packages client
+	$(BIN)/python -m tests.browser.screenshots client_js/screenshots
 
 static-checks: .venv/.dev
 	$(BIN)/ruff format --check .
