@@ -23,7 +23,7 @@ BUILD_CLIENT := $(BIN)/python deploy/build_client.py
 .DEFAULT_GOAL := help
 # Two steps that need the same half-made environment must not both make it.
 .NOTPARALLEL:
-.PHONY: help run test check torture bench bench-quick client lock static-checks js-checks node system-packages clean
+.PHONY: help run test check torture bench bench-quick screenshots client lock static-checks js-checks node system-packages clean
 
 help:
 	@sed -n 's/^#   //p' Makefile

@@ -18,6 +18,14 @@ KOREAN = {"locale": "ko-KR"}
 BRITISH = {"locale": "en-GB"}
 
 
+_VIOLATION = "policy violation"
+# Whatever the policy of the page forbids and the page tries all the same fails the test that made it do so.
+_REPORT_VIOLATIONS = f"""document.addEventListener("securitypolicyviolation", (event) => {{
+    if (window.expectsViolations) return;
+    console.error("{_VIOLATION}: " + event.violatedDirective + " " + event.blockedURI + " " + event.sample);
+}});"""
+
+
 @pytest.fixture(scope="session")
 def client_build() -> None:
     """The client as its sources are now; a no-op where it is fresh."""
@@ -44,7 +52,9 @@ def open_page(browser: Browser, browser_context_args: dict[str, Any], server: Li
 
     def open_one(path: str = "/", **context: Any) -> Page:
         contexts.append(browser.new_context(**{**browser_context_args, "base_url": server.url, **context}))
+        contexts[-1].add_init_script(_REPORT_VIOLATIONS)
         page = contexts[-1].new_page()
+        page.on("console", lambda message: errors.append(message.text) if _VIOLATION in message.text else None)
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(path)

@@ -94,6 +94,7 @@ def test_policy_of_the_page_lets_nothing_foreign_run(sit_down: SitDown) -> None:
     screen = sit_down("south-1")
     assert screen.page.evaluate(
         """() => {
+            window.expectsViolations = true;
             const script = document.createElement("script");
             try { script.textContent = "window.ran = 1"; } catch {}
             document.body.append(script);

@@ -40,6 +40,8 @@ export function QuickSwitcher({ desk }) {
   return (
     <Sheet desk={desk} title={t("switcher")} name="switcher">
       <input
+        // biome-ignore lint/a11y/noAutofocus: whoever opens this dialog wants to type; the browser gives it the focus.
+        autofocus
         type="text"
         role="combobox"
         aria-label={t("switcher_label")}

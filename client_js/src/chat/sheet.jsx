@@ -6,7 +6,7 @@ import { t } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
 
 /**
- * @param {{ desk: import('./desk.js').Desk, title: string, name: string, children: import('preact').ComponentChildren }} props
+ * @param {{ desk: import('./desk.js').Desk, title: string, name: import('./desk.js').Sheet, children: import('preact').ComponentChildren }} props
  */
 export function Sheet({ desk, title, name, children }) {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
@@ -20,7 +20,8 @@ export function Sheet({ desk, title, name, children }) {
       class={`sheet ${name}`}
       aria-label={title}
       onClose={() => {
-        desk.sheet.value = "";
+        // Another may have been asked for before the browser tells of this.
+        if (desk.sheet.value === name) desk.sheet.value = "";
       }}
       onClick={(event) => {
         if (event.target === dialog.current) dialog.current?.close();

@@ -1,0 +1,148 @@
+"""Everybody can use the page: with a screen reader, without a mouse, in both languages and both appearances."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import BRITISH, KOREAN, ROOT, OpenPage, SignIn, SitDown
+from tests.live_server import LiveServer
+
+pytestmark = [pytest.mark.browser, pytest.mark.system]
+
+_AXE = ROOT / "client_js/node_modules/axe-core/axe.min.js"
+
+
+def _findings(page: Page) -> list[str]:
+    """What axe-core finds serious or critical on the screen as it is."""
+    # Not as a script of the page: its policy lets no such script run.
+    page.evaluate(Path(_AXE).read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")
+    return [
+        f"{finding['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
+        for finding in found
+        if finding["impact"] in {"serious", "critical"}
+        for node in finding["nodes"]
+    ]
+
+
+# Axe looks at everything on eight screens.
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("locale", [KOREAN, BRITISH], ids=["ko", "en"])
+def test_no_screen_has_a_serious_finding(
+    open_page: OpenPage, sit_down: SitDown, locale: dict[str, str], scheme: str
+) -> None:
+    login = open_page(**locale, color_scheme=scheme)
+    expect(login.locator("[name=user]")).to_be_visible()
+    findings = {"login": _findings(login)}
+    screen = sit_down("south-1", **locale, color_scheme=scheme)
+    page = screen.page
+    screen.say("@South head 접근성 점검")
+    expect(screen.messages.last).to_contain_text("접근성 점검")
+    screen.messages.last.hover()
+    expect(page.locator(".actions")).to_be_visible()
+    findings["chat"] = _findings(page)
+    for sheet, keys in (("switcher", "Control+k"), ("help", "Control+/"), ("date", "Control+Shift+D")):
+        page.keyboard.press(keys)
+        expect(page.locator(f"dialog.{sheet}")).to_be_visible()
+        findings[sheet] = _findings(page)
+        page.keyboard.press("Escape")
+        expect(page.locator("dialog.sheet")).to_have_count(0)
+    page.locator(".own").click()
+    findings["menu"] = _findings(page)
+    page.locator(".menu > .button").first.click()
+    expect(page.locator(".sign-ins li").first).to_be_visible()
+    findings["account"] = _findings(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+Shift+F")
+    page.get_by_role("searchbox").fill("접근성")
+    page.get_by_role("searchbox").press("Enter")
+    expect(page.locator(".result").first).to_be_visible()
+    findings["search"] = _findings(page)
+    assert {name: found for name, found in findings.items() if found} == {}
+
+
+def test_keyboard_alone_signs_in_switches_sends_corrects_searches_and_signs_out(
+    open_page: OpenPage, server: LiveServer
+) -> None:
+    page = open_page(**BRITISH)
+    keyboard = page.keyboard
+    expect(page.locator("[name=user]")).to_be_visible()
+    for text in ("south-2", server.password_of("south-2")):
+        keyboard.press("Tab")
+        while page.evaluate("() => document.activeElement.tagName") != "INPUT":
+            keyboard.press("Tab")
+        keyboard.type(text)
+    keyboard.press("Enter")
+    expect(page.locator("#composer")).to_be_focused()
+    expect(page.locator(".person").first).to_be_visible()
+
+    keyboard.press("Control+k")
+    expect(page.get_by_role("combobox", name="Channel or person")).to_be_focused()
+    keyboard.type("weather")
+    keyboard.press("Enter")
+    expect(page.locator(".channels [aria-current]")).to_have_attribute("href", "#joint/weather")
+    expect(page.locator("#composer")).to_be_focused()
+
+    keyboard.type("Rain at noon")
+    keyboard.press("Enter")
+    message = page.locator(".message").last
+    expect(message.locator("[data-state=delivered]")).to_be_attached()
+    keyboard.press("ArrowUp")
+    keyboard.press("End")
+    keyboard.type(" and snow")
+    keyboard.press("Enter")
+    expect(message.locator(".text")).to_have_text("Rain at noon and snow")
+
+    keyboard.press("Control+Shift+F")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    keyboard.type("snow")
+    keyboard.press("Enter")
+    expect(page.locator(".result mark").first).to_have_text("snow")
+    for _ in range(2):
+        keyboard.press("Tab")
+    while not page.evaluate("() => document.activeElement.matches('.result')"):
+        keyboard.press("Tab")
+    keyboard.press("Enter")
+    expect(page.locator(".message:focus")).to_contain_text("Rain at noon and snow")
+
+    while not page.evaluate("() => document.activeElement.matches('.own')"):
+        keyboard.press("Shift+Tab")
+    keyboard.press("Enter")
+    while page.evaluate("() => document.activeElement.textContent") != "Sign out":
+        keyboard.press("Tab")
+    keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_screen_reader_is_told_what_everything_is(sit_down: SitDown) -> None:
+    screen = sit_down("south-1", **BRITISH)
+    page = screen.page
+    screen.say("Read me")
+    expect(screen.messages.last).to_have_text("Read me")
+    expect(page.get_by_role("navigation", name="Channels")).to_be_visible()
+    expect(page.get_by_role("log", name="Messages in")).to_be_visible()
+    expect(page.get_by_role("complementary", name="People")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Message to")).to_have_accessible_description(
+        re.compile("The other side will read this")
+    )
+    position = page.locator(".log li").last
+    assert int(position.get_attribute("aria-posinset") or 0) >= 2
+    expect(page.locator(".message").last.get_by_text("Delivered")).to_be_attached()
+
+
+def test_two_screens_show_the_same_mark_when_a_message_was_read(sit_down: SitDown, sign_in: SignIn) -> None:
+    south = sit_down("south-3", **BRITISH)
+    colleague, north = sit_down("south-4", **BRITISH), sit_down("north-3", **BRITISH)
+    south.say("Who has seen this?")
+    delivery = south.message("Who has seen this?").locator(".delivery")
+    expect(colleague.messages.last).to_have_text("Who has seen this?")
+    expect(north.messages.last).to_have_text("Who has seen this?")
+    north.page.evaluate("() => window.dispatchEvent(new Event('focus'))")
+    expect(delivery).to_have_attribute("data-shown", "true")
+    expect(delivery).to_contain_text("Shown at their side")
+    expect(delivery).to_contain_text("South 4")
+    expect(delivery).not_to_contain_text("North 3")
