@@ -64,7 +64,21 @@ async def test_pongs_stand_between_the_answers_they_came_between(server: EchoSer
         (masked(Opcode.CLOSE, b"\x03"), CloseCode.PROTOCOL_ERROR),
     ],
     # Masks are random, and would be part of the names.
-    ids=["unmasked", "undefined_opcode", "reserved_bit", "fragmented_ping", "continuation_of_nothing", "text_within_text", "not_utf8", "too_long", "announced_too_long", "fragments_too_long", "too_many_fragments", "too_many_pings", "cut_close_code"],
+    ids=[
+        "unmasked",
+        "undefined_opcode",
+        "reserved_bit",
+        "fragmented_ping",
+        "continuation_of_nothing",
+        "text_within_text",
+        "not_utf8",
+        "too_long",
+        "announced_too_long",
+        "fragments_too_long",
+        "too_many_fragments",
+        "too_many_pings",
+        "cut_close_code",
+    ],
 )
 async def test_what_breaks_the_rules_is_answered_with_its_close_code_and_ends(
     server: EchoServer, sent: bytes, code: CloseCode
