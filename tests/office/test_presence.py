@@ -431,6 +431,71 @@ def test_store_that_lost_its_content_shows_nobody_offline_and_is_whole_within_si
         simulated(body, nodes=2, seed=seed)
 
 
+@pytest.mark.parametrize("after_ms", [100, 2_000, 4_300])
+def test_store_that_loses_its_content_again_while_it_is_rebuilt_shows_nobody_offline(after_ms: int) -> None:
+    async def body(office: Office, nodes: Sequence[Node]) -> None:
+        nodes[0].arrive("s1", KIM)
+        nodes[1].arrive("s2", PAK)
+        await ms(5000)
+        screens = [node.screen(LEE) for node in nodes]
+        office.shared.flush()
+        await ms(after_ms)
+        office.shared.flush()
+        await ms(6000)
+        for screen in screens:
+            assert screen.stale_since_ms == 0
+            assert screen.offline == []
+            assert set(screen.users) == {"kim", "pak"}
+
+    for seed in range(10):
+        simulated(body, nodes=2, seed=seed)
+
+
+def test_store_that_stands_still_while_it_is_rebuilt_shows_nobody_offline() -> None:
+    class Stalling(FlakyPresence):
+        goes_on = asyncio.Event()
+
+        async def register(self, incarnation: str) -> None:
+            await self.goes_on.wait()
+            await super().register(incarnation)
+
+        async def renew(self, incarnation: str) -> None:
+            await self.goes_on.wait()
+            await super().renew(incarnation)
+
+        async def snapshot(self) -> PresenceState:
+            await self.goes_on.wait()
+            return await super().snapshot()
+
+    async def body(office: Office, nodes: Sequence[Node]) -> None:
+        goes_on = asyncio.Event()
+        goes_on.set()
+        for number, node in enumerate(nodes):
+            node.crash()
+            node.link = link = Stalling(office.shared)
+            link.goes_on = goes_on
+            office.shared.links.append(link)
+            node.feed = PresenceFeed(link, office.clock, office.profile, node=f"n{number}", rng=office.random)
+            node.start()
+        nodes[0].arrive("s1", KIM)
+        nodes[1].arrive("s2", PAK)
+        await ms(5000)
+        screens = [node.screen(LEE) for node in nodes]
+        office.shared.flush()
+        await ms(200)
+        goes_on.clear()
+        await ms(4000)
+        goes_on.set()
+        await ms(7500)
+        for screen in screens:
+            assert screen.stale_since_ms == 0
+            assert screen.offline == []
+            assert set(screen.users) == {"kim", "pak"}
+
+    for seed in range(10):
+        simulated(body, nodes=2, seed=seed)
+
+
 def test_store_that_hangs_makes_the_feed_stale() -> None:
     class Hanging(FlakyPresence):
         is_hanging = False

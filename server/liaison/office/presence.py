@@ -27,6 +27,10 @@ REAP_INTERVAL_MS: Final = 1_000
 # A store that lost its content looks like an empty office until every node has been there again: a renewal finds out,
 # the jitter follows, and half a second is for the writing. Meanwhile the last view is shown as stale.
 REBUILD_MS: Final = RENEW_MS + REJOIN_JITTER_MS + 500
+# Meanwhile the store is looked at so often. A look that takes a second longer says that it stood still, for the other
+# nodes as well, and that they have not had their time.
+REBUILD_LOOK_MS: Final = 900
+STANDSTILL_MS: Final = 1_000
 # Changes that wait for a snapshot. More of them would mean that the snapshot takes seconds; then another one is taken.
 MAX_EARLY_CHANGES: Final = 1_000
 
@@ -149,9 +153,22 @@ class PresenceFeed:
         state = await self._snapshot()
         if self._store_epoch not in ("", state.epoch):
             self._set_trouble(is_out_of_step=True)
-            await asyncio.sleep(REBUILD_MS / 1000)
-            state = await self._snapshot()
+            state = await self._rebuilt(state.epoch)
         self._adopt(state)
+
+    async def _rebuilt(self, epoch: str) -> PresenceState:
+        """Wait until every node has had the time to write down its devices again; it begins anew when that fails."""
+        began_ms = self._clock.monotonic_ms()
+        while True:
+            looked_ms = self._clock.monotonic_ms()
+            left_ms = began_ms + REBUILD_MS - looked_ms
+            await asyncio.sleep(max(0, min(left_ms, REBUILD_LOOK_MS)) / 1000)
+            state = await self._snapshot()
+            now_ms = self._clock.monotonic_ms()
+            if state.epoch != epoch or now_ms - looked_ms > REBUILD_LOOK_MS + STANDSTILL_MS:
+                epoch, began_ms = state.epoch, now_ms
+            elif now_ms - began_ms >= REBUILD_MS:
+                return state
 
     async def _snapshot(self) -> PresenceState:
         self._doubt.clear()
