@@ -47,6 +47,7 @@ from liaison.edges.settings import EdgeSettings
 from liaison.office.accounts import Accounts
 from liaison.office.administration import AdministrationDepartment
 from liaison.office.dispatches import DispatchDepartment, DispatchSettings
+from liaison.office.founding import found_registers
 from liaison.office.office import Desks, Office, World
 from liaison.office.presence import PresenceFeed
 from liaison.office.registers import Department
@@ -116,6 +117,7 @@ async def serving(config: Config, handed: Sequence[socket.socket] = ()) -> Async
                 else []
             )
             stores = await stack.enter_async_context(_stores(config))
+            await found_registers(stores.directory, config.profile)
             passwords = Argon2Passwords()
             stack.callback(passwords.close)
             port = int(listeners[0].getsockname()[1])
