@@ -136,6 +136,11 @@ def test_wall_is_read_from_afar_and_has_nothing_to_press(sign_in: SignIn, sit_do
     assert _size_px(wall.locator(".tile dt").first) >= 24
     fits = "({ scrollHeight, scrollWidth }) => scrollHeight <= innerHeight && scrollWidth <= innerWidth"
     assert wall.locator("html").evaluate(fits)
+    # A bad day must not push the last row off the screen, where nobody scrolls.
+    alarm.evaluate("alarm => alarm.parentNode.append(...Array.from({ length: 5 }, () => alarm.cloneNode(true)))")
+    expect(wall.locator(".alarms li").nth(5)).to_be_visible()
+    assert wall.locator("html").evaluate(fits)
+    expect(wall.locator(".legend").last).to_be_in_viewport(ratio=0.99)
     wall.keyboard.press("Escape")
     expect(wall.locator(ROWS)).to_have_count(2)
     assert wall.url.endswith("/ops")
