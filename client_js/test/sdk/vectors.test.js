@@ -6,8 +6,8 @@ import { describe, test } from "node:test";
 
 import { decode, encode } from "@msgpack/msgpack";
 
-import { CLOSE_CODES, ERROR_CODES } from "../../src/sdk/codes.js";
 import { administrationReplies } from "../../src/sdk/administration_frames.js";
+import { CLOSE_CODES, ERROR_CODES } from "../../src/sdk/codes.js";
 import { dispatchReplies } from "../../src/sdk/dispatch_frames.js";
 import { pushes, readError, replies } from "../../src/sdk/frames.js";
 import { operationsPushes, operationsReplies } from "../../src/sdk/operations_frames.js";
