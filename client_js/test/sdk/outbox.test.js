@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
+import * as outbox from "../../src/sdk/outbox.js";
+
 import {
   acknowledged,
   add,
@@ -249,4 +251,15 @@ test("whatever breaks, each item ends on the log once, in order, or is still in 
     arrived += exchange.log.length;
   });
   assert.ok(arrived > 1_000, "the property was hardly exercised");
+});
+
+test("what the server holds in a suspended channel blocks nothing, and is offered again on the next line", () => {
+  const wish = { user: "south-1", channel: "joint/general", kind: /** @type {const} */ ("text"), text: "글" };
+  const rest = { about: undefined, reaction: "", removed: false, mentions: [], createdMs: 1 };
+  let box = outbox.EMPTY_OUTBOX;
+  for (const key of ["a", "b"]) box = outbox.stored(outbox.add(box, { ...wish, ...rest, key }), key);
+  box = outbox.held(outbox.sent(box, "a"), "a");
+  assert.equal(box.get("a")?.state, "held");
+  assert.deepEqual(outbox.nextToSend(box, "joint/general", 2), { item: box.get("b") });
+  assert.equal(outbox.lineLost(box).get("a")?.state, "queued");
 });
