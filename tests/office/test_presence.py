@@ -451,6 +451,35 @@ def test_store_that_loses_its_content_again_while_it_is_rebuilt_shows_nobody_off
         simulated(body, nodes=2, seed=seed)
 
 
+def test_node_that_starts_while_the_store_is_rebuilt_says_nothing_for_sure_until_it_is() -> None:
+    class Young(FlakyPresence):
+        async def snapshot(self) -> PresenceState:
+            return replace(await super().snapshot(), age_ms=office_of[self].now_ms() - flushed_ms[self])
+
+    office_of: dict[Young, Office] = {}
+    flushed_ms: dict[Young, int] = {}
+
+    async def body(office: Office, nodes: Sequence[Node]) -> None:
+        nodes[0].arrive("s1", KIM)
+        await ms(5000)
+        office.shared.flush()
+        late = Node(office, "late")
+        late.link = link = Young(office.shared)
+        office_of[link], flushed_ms[link] = office, office.now_ms()
+        office.shared.links.append(link)
+        late.feed = PresenceFeed(link, office.clock, office.profile, node="late", rng=office.random)
+        office.nodes.append(late)
+        late.start()
+        screen = late.screen(LEE)
+        for _ in range(60):
+            await ms(100)
+            assert screen.stale_since_ms > 0 or set(screen.users) == {"kim"}
+        assert screen.stale_since_ms == 0
+
+    for seed in range(10):
+        simulated(body, seed=seed)
+
+
 def test_store_that_stands_still_while_it_is_rebuilt_shows_nobody_offline() -> None:
     class Stalling(FlakyPresence):
         goes_on = asyncio.Event()

@@ -260,7 +260,9 @@ def _user(wire: _User) -> UserDevices:
     )
 
 
-def _state(epoch: bytes, version: bytes, users: Sequence[bytes], notes: Sequence[bytes]) -> PresenceState:
+def _state(
+    epoch: bytes, age_ms: bytes, version: bytes, users: Sequence[bytes], notes: Sequence[bytes]
+) -> PresenceState:
     noted = dict(zip(notes[::2], map(_decode_note, notes[1::2]), strict=True))
     found = {}
     for name, encoded in zip(users[::2], users[1::2], strict=True):
@@ -268,4 +270,4 @@ def _state(epoch: bytes, version: bytes, users: Sequence[bytes], notes: Sequence
         user = UserId(name.decode())
         first = devices[0]
         found[user] = UserDevices(user, first.delegation, first.role, devices, note.cause, Millis(note.changed_ms))
-    return PresenceState(epoch.decode(), int(version), found)
+    return PresenceState(epoch.decode(), int(version), found, int(age_ms))

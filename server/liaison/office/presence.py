@@ -151,7 +151,8 @@ class PresenceFeed:
 
     async def _take_snapshot(self) -> None:
         state = await self._snapshot()
-        if self._store_epoch not in ("", state.epoch):
+        # A node that has just started knows of no earlier epoch, but its clients may have seen one at another node.
+        if state.epoch != self._store_epoch if self._store_epoch else state.age_ms < REBUILD_MS:
             self._set_trouble(is_out_of_step=True)
             state = await self._rebuilt(state.epoch)
         self._adopt(state)

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from liaison.core.identifiers import SessionId, UserId
 from liaison.core.presence import Device, UserDevices
+
+# The age of a store that can't lose what others wrote.
+NEVER_LOST_MS: Final = 2**53
 
 
 class FencedError(Exception):
@@ -46,11 +49,15 @@ class PresenceChange:
 
 @dataclass(frozen=True, slots=True)
 class PresenceState:
-    """Everybody who has a device, at one version. The epoch is another one once the store has lost its content."""
+    """Everybody who has a device, at one version. The epoch is another one once the store has lost its content.
+
+    `age_ms` is how long ago that was: other nodes may still be writing down again who is there.
+    """
 
     epoch: str
     version: int
     users: Mapping[UserId, UserDevices]
+    age_ms: int = NEVER_LOST_MS
 
 
 class PresenceStore(Protocol):

@@ -1,6 +1,6 @@
 -- What every script of presence begins with. (redis_presence.py puts it in front of each)
 --
--- KEYS[1]  liaison:{OFFICE}:presence, a hash: epoch, version, run_id; the braces keep an office in one slot of a cluster
+-- KEYS[1]  liaison:{OFFICE}:presence, a hash: epoch, began_ms, version, run_id; the braces keep an office in one slot
 --   :leases   sorted set, incarnation -> when its lease or grace ends, in ms by Redis' own clock
 --   :closing  set of incarnations that ended in an orderly way
 --   :ended    sorted set of incarnations that are gone -> when, so that a late call of one is refused
@@ -41,7 +41,7 @@ if not epoch or state[2] ~= run_id then
     end
     redis.call('UNLINK', root, leases, closing, ended, users, notes)
     epoch = ARGV[2]
-    redis.call('HSET', root, 'epoch', epoch, 'version', 0, 'run_id', run_id)
+    redis.call('HSET', root, 'epoch', epoch, 'began_ms', digits(now_ms), 'version', 0, 'run_id', run_id)
     redis.call('SPUBLISH', channel, '[' .. cjson.encode(epoch) .. ',0,[]]')
 end
 
