@@ -37,6 +37,11 @@ HEALING_S: Final = 6.0 + PRESENCE_LATENCY_S
 # These keep one node from the others: its people go for them, and what it shows is old.
 BLINDING: Final = frozenset({"node stopped", "node cut from Redis", "node partitioned", "clients half-open"})
 
+# A node that starts just when Redis comes back doesn't know what the others couldn't write down meanwhile; until Redis
+# has healed, what it shows first may be too little.
+STARTING: Final = frozenset({"node killed", "node restarted", "rolling restart"})
+EMPTYING: Final = frozenset({"Redis killed", "Redis stopped", "Redis flushed"})
+
 
 @dataclass
 class Verdict:
@@ -153,10 +158,36 @@ class _Life:
         return set(self.nodes[max(0, index - 2) : index])
 
 
+@dataclass
+class _Troubles:
+    """Which faults were there when, healing included: kind, node ("" is all of them), from, until."""
+
+    spans: list[tuple[str, str, float, float]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> "_Troubles":
+        troubles = cls()
+        began: dict[tuple[str, str], float] = {}
+        for event in events:
+            if event["kind"] == "fault":
+                began[event["fault"], event["node"]] = event["at"]
+            elif event["kind"] == "fault_over":
+                start = began[event["fault"], event["node"]]
+                troubles.spans.append((event["fault"], event["node"], start, event["at"] + HEALING_S))
+        return troubles
+
+    def excuse(self, at: float, nodes: set[str], shown_by: str) -> bool:
+        """Whether somebody at `nodes` may look offline for a while to somebody at `shown_by`."""
+        now = [(fault, node) for fault, node, start, end in self.spans if start <= at <= end]
+        if any(fault in BLINDING and node in nodes | {shown_by} for fault, node in now):
+            return True
+        is_starting = any(fault in STARTING and node in ("", shown_by) for fault, node in now)
+        return is_starting and any(fault in EMPTYING for fault, _ in now)
+
+
 def _shown_offline(events: Iterable[Event]) -> Iterable[str]:
+    troubles = _Troubles.of(events)
     lives: dict[str, _Life] = defaultdict(_Life)
-    blind: list[tuple[str, float, float]] = []
-    began: dict[tuple[str, str], float] = {}
     seen: list[dict[str, Any]] = []
     for event in events:
         match event["kind"]:
@@ -165,10 +196,6 @@ def _shown_offline(events: Iterable[Event]) -> Iterable[str]:
                 lives[event["client"]].nodes.append(event["node"])
             case "link_down":
                 lives[event["client"]].ends.append(event["heard_at"])
-            case "fault" if event["fault"] in BLINDING:
-                began[event["fault"], event["node"]] = event["at"]
-            case "fault_over" if event["fault"] in BLINDING:
-                blind.append((event["node"], began[event["fault"], event["node"]], event["at"] + HEALING_S))
             case "shown_offline":
                 seen.append(event)
             case _:
@@ -177,10 +204,7 @@ def _shown_offline(events: Iterable[Event]) -> Iterable[str]:
         at = event["at"]
         for user in event["users"]:
             life = lives.get(user)
-            if life is None:
-                continue
-            nodes = life.nodes_by(at) | {event["node"]}
-            if any(node in nodes and start <= at <= end for node, start, end in blind):
+            if life is None or troubles.excuse(at, life.nodes_by(at), event["node"]):
                 continue
             outage_s = life.outage_s(at)
             if outage_s < SHORTEST_GRACE_S:
