@@ -28,7 +28,7 @@ export function DateSheet({ desk }) {
       <form class="date-form" onSubmit={submit}>
         <label>
           {t("date_label")}
-          {/* biome-ignore lint/a11y/noAutofocus: whoever opens this dialog wants to type. */}
+          {/* Has the focus: whoever opens this dialog wants to type. */}
           <input autofocus type="date" name="day" required max={dayKey(Date.now(), desk.live.timeZone)} />
         </label>
         <button type="submit" class="button primary" disabled={isSearching.value}>

@@ -40,7 +40,7 @@ export function QuickSwitcher({ desk }) {
   return (
     <Sheet desk={desk} title={t("switcher")} name="switcher">
       <input
-        // biome-ignore lint/a11y/noAutofocus: whoever opens this dialog wants to type; the browser gives it the focus.
+        // Whoever opens this dialog wants to type; the browser gives it the focus.
         autofocus
         type="text"
         role="combobox"

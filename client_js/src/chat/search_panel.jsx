@@ -87,7 +87,7 @@ function Result({ desk, message, words }) {
         </span>
         <bdi class="result-text">
           {markFound(message.text, words).map(({ text, isFound }, index) =>
-            // biome-ignore lint/suspicious/noArrayIndexKey: the pieces of one text stay in their order.
+            // The pieces of one text stay in their order.
             isFound ? <mark key={index}>{text}</mark> : text,
           )}
         </bdi>
