@@ -5,22 +5,15 @@ from typing import Final
 from liaison.core.identifiers import ChannelId, ChannelKind, DelegationId, kind_of
 from liaison.protocol.names import JOINT
 
-_LINE_CHECKS: Final = "line-checks"
 _DISPATCHES: Final = "dispatches"
 _ADMINISTRATION: Final = "administration"
+# Of registers that are still to come: kept free for them, so that nobody's chat is in their place by then.
+_LINE_CHECKS: Final = "line-checks"
 _DUTY: Final = "duty"
 
-LINE_CHECKS: Final = ChannelId(f"{JOINT}/{_LINE_CHECKS}")
 # What was tendered across the table; drafts and their clearance are in each side's own register.
 DISPATCHES: Final = ChannelId(f"{JOINT}/{_DISPATCHES}")
 ADMINISTRATION: Final = ChannelId(f"{JOINT}/{_ADMINISTRATION}")
-
-TITLES: Final = {
-    _LINE_CHECKS: ("통신 점검", "Line checks"),
-    _DISPATCHES: ("전통문 대장", "Dispatch register"),
-    _ADMINISTRATION: ("운영 기록", "Administration log"),
-    _DUTY: ("당직", "Duty"),
-}
 
 
 def own_dispatches(side: DelegationId) -> ChannelId:
@@ -28,15 +21,10 @@ def own_dispatches(side: DelegationId) -> ChannelId:
     return ChannelId(f"{side}/{_DISPATCHES}")
 
 
-def own_duty(side: DelegationId) -> ChannelId:
-    """Give a side's duty roster and handovers."""
-    return ChannelId(f"{side}/{_DUTY}")
-
-
-def register_channels(sides: tuple[DelegationId, DelegationId]) -> tuple[ChannelId, ...]:
-    """Give every register's channel of an office, for its founding."""
-    own = (channel for side in sides for channel in (own_dispatches(side), own_duty(side)))
-    return (LINE_CHECKS, DISPATCHES, ADMINISTRATION, *own)
+def register_channels(sides: tuple[DelegationId, DelegationId]) -> dict[ChannelId, tuple[str, str]]:
+    """Give the channels of the registers that there are, with their titles, for an office's founding."""
+    joint = {DISPATCHES: ("전통문 대장", "Dispatch register"), ADMINISTRATION: ("운영 기록", "Administration log")}
+    return joint | {own_dispatches(side): ("우리 측 전통문 초안", "Our dispatch drafts") for side in sides}
 
 
 def is_register(channel: ChannelId) -> bool:
