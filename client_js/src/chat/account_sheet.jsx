@@ -19,7 +19,7 @@ export function AccountSheet({ desk, signOut }) {
     <Sheet desk={desk} title={t("account")} name="account">
       <Notifications />
       <SignIns desk={desk} signOut={signOut} />
-      <Password />
+      <Password desk={desk} />
     </Sheet>
   );
 }
@@ -97,9 +97,11 @@ function SignIns({ desk, signOut }) {
   );
 }
 
-function Password() {
+/** @param {{ desk: Desk }} props */
+function Password({ desk }) {
   /** @type {import('@preact/signals').Signal<'' | 'busy' | 'done' | Failure>} */
   const state = useSignal("");
+  const { live, client } = desk;
 
   /** @param {SubmitEvent} event */
   const submit = async (event) => {
@@ -107,8 +109,16 @@ function Password() {
     const form = /** @type {HTMLFormElement} */ (event.currentTarget);
     const fields = new FormData(form);
     state.value = "busy";
+    // The server ends the line that was opened with the old cookie, perhaps before its answer is here.
+    live.isRenewing = true;
     state.value = (await changePassword(String(fields.get("current")), String(fields.get("new")))) ?? "done";
-    if (state.value === "done") form.reset();
+    live.isRenewing = false;
+    if (state.value === "done") {
+      form.reset();
+      client.stop();
+    }
+    // Begins nothing where a line still is.
+    client.start();
   };
 
   const failure = typeof state.value === "object" ? state.value : undefined;

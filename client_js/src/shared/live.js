@@ -66,6 +66,8 @@ export class Live {
     this.notice = signal(undefined);
     /** Why the last thing that was asked for could not be done. @type {import("@preact/signals").Signal<{ name: string, ref?: string } | undefined>} */
     this.failure = signal(undefined);
+    /** This browser is getting another cookie, for which the server ends the line; whoever asked for it begins the next. */
+    this.isRenewing = false;
     client.on("state", (state) => {
       this.link.value = state;
       // Before the first connection these are what the device remembers from the last visit.

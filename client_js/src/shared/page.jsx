@@ -48,7 +48,7 @@ export async function startPage(titleKey, Page, loadLogin) {
     const client = await openClient();
     const live = new Live(client);
     client.on("state", (state) => {
-      if (state.name !== "stopped") return;
+      if (state.name !== "stopped" || live.isRenewing) return;
       const { reason } = state;
       stage.value = { name: "signed_out", reason: EXPECTED_ENDS.has(reason.name) ? undefined : reason };
     });
