@@ -3,7 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
-from liaison.core.identifiers import ChannelId, DelegationId, UserId
+from liaison.core.entries import Draft, EntryKind
+from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.core.rights import Account, Channel, Role
 from liaison.wiring import BackOffice
 from tests.browser.conftest import SitDown
@@ -24,6 +25,8 @@ SCRIPTS = [
     "]]><!--<plaintext>",
     "__proto__ constructor toString",
 ]
+
+REACTIONS = [*SCRIPTS, "\u202egnp.exe", "\u2067\u05e9\u05dc\u05d5\u05dd", "<b>1", "&lt;", "__proto__", "W" * 500]
 
 
 def test_script_in_a_message_is_text_on_both_sides(sit_down: SitDown) -> None:
@@ -67,9 +70,43 @@ def test_script_in_names_of_people_and_channels_is_text(sit_down: SitDown, serve
         await office.accounts.create_channel(Channel(ChannelId("joint/hostile"), name, name), by="test")
 
     server.administer(invite)
+    # A running server hears of new people a little later.
+    server.restart()
     screen = sit_down("south-1", "joint/hostile")
     expect(screen.page.locator(".conversation-head h1")).to_have_text(name)
     expect(screen.page.locator(".person-name", has_text=name)).to_have_count(1)
+    assert screen.page.evaluate("() => window.ran") is None
+
+
+def test_script_in_a_reaction_is_text_and_stays_within_its_button(sit_down: SitDown, server: LiveServer) -> None:
+    channel = ChannelId("joint/reacted")
+
+    async def react(office: BackOffice) -> None:
+        await office.accounts.create_channel(Channel(channel, "반응", "Reactions"), by="test")
+        south, north = DelegationId("south"), DelegationId("north")
+        text = Draft(UserId("south-1"), south, "reacted", EntryKind.TEXT, text="반응을 받는 글")
+        # The server would take only the short ones; whatever a log holds is shown as text all the same.
+        reactions = [
+            Draft(UserId("north-1"), north, f"reaction-{number}", EntryKind.REACTION, ref=1, reaction=reaction)
+            for number, reaction in enumerate(REACTIONS)
+        ]
+        await office.log.append(channel, [text, *reactions], Millis(1_780_272_000_000))
+
+    server.administer(react)
+    screen = sit_down("south-1", str(channel))
+    buttons = screen.page.locator(".reactions button")
+    expect(buttons).to_have_count(len(REACTIONS))
+    shown = buttons.locator("bdi").evaluate_all("all => all.map((one) => one.textContent)")
+    assert sorted(shown) == sorted(REACTIONS)
+    frame = screen.page.locator(".message-main").last.bounding_box()
+    assert frame is not None
+    for button in buttons.all():
+        box = button.bounding_box()
+        assert box is not None
+        assert frame["x"] <= box["x"]
+        assert box["x"] + box["width"] <= frame["x"] + frame["width"] + 1
+        assert button.locator("bdi").evaluate("e => getComputedStyle(e).unicodeBidi") == "isolate"
+    assert screen.page.locator(".reactions :is(img, script, svg, iframe, style, a)").count() == 0
     assert screen.page.evaluate("() => window.ran") is None
 
 
