@@ -23,6 +23,8 @@ import { extras, loadExtras, loadExtrasLater } from "./use_extras.js";
 export const CHOICES = ["active", "away", "dnd"];
 
 const HIDDEN_FRAME_MS = 250;
+/** While messages come thick they are drawn no more often than this, so that frames are left for who writes. */
+const DRAWING_MS = 100;
 
 export class Desk {
   /** @param {Live} live */
@@ -58,6 +60,8 @@ export class Desk {
     this.stale = new Set();
     /** @type {Promise<void> | undefined} */
     this.drawing = undefined;
+    /** When that was done last, on the page's clock. */
+    this.drawnMs = -DRAWING_MS;
     this.endings = [
       watchAttention(),
       ...this.listen(),
@@ -165,10 +169,11 @@ export class Desk {
     this.panel.value = this.panel.value === name ? "" : name;
   }
 
-  /** Draw what has changed, once a frame however much that is; resolves once it is in the document. */
+  /** Draw what has changed, in one frame however much that is; resolves once it is in the document. */
   drawn() {
     this.drawing ??= new Promise((resolve) => {
-      nextFrame(() => {
+      nextFrame(this.drawnMs + DRAWING_MS - performance.now(), () => {
+        this.drawnMs = performance.now();
         this.drawing = undefined;
         const changed = [...this.stale];
         this.stale.clear();
@@ -319,10 +324,14 @@ export class Desk {
   }
 }
 
-/** A hidden page has no frames, and its title and count go on all the same. @param {() => void} draw */
-function nextFrame(draw) {
+/**
+ * A hidden page has no frames, and its title and count go on all the same.
+ * @param {number} waitMs   Of a page that can be seen; may be in the past.
+ * @param {() => void} draw
+ */
+function nextFrame(waitMs, draw) {
   if (document.visibilityState === "hidden") setTimeout(draw, HIDDEN_FRAME_MS);
-  else requestAnimationFrame(draw);
+  else setTimeout(requestAnimationFrame, waitMs, draw);
 }
 
 /** Whether the page shows one column at a time; the style sheet has the same bound. */

@@ -23,6 +23,7 @@ export { FailedDelivery } from "./failed_delivery.jsx";
 export { HelpSheet } from "./help_sheet.jsx";
 export { MentionCompletion, MentionList } from "./mention_list.jsx";
 export { MessageActions } from "./message_actions.jsx";
+export { moveBetweenMessages } from "./message_keys.js";
 export { NoChannels } from "./no_channels.jsx";
 export { notifyOfNews } from "./notifications.js";
 export { OwnMenu } from "./own_menu.jsx";

@@ -13,6 +13,7 @@ import { Icon } from "../shared/icons.jsx";
 import { MessageRow } from "./message_row.jsx";
 import { MessageWindow } from "./message_window.js";
 import { RowComposer } from "./rows.js";
+import { extras } from "./use_extras.js";
 
 /** @typedef {import('./desk.js').Desk} Desk */
 /** @typedef {NonNullable<Desk['channel']['value']>} Channel */
@@ -52,7 +53,7 @@ export function MessageList({ desk, channel }) {
         onScroll={list.onScroll}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
         tabIndex={0}
-        onKeyDown={moveBetweenMessages}
+        onKeyDown={extras.value?.moveBetweenMessages}
       >
         <Top timeline={timeline} loading={list.loading.value} isRegister={channel.isRegister} />
         <ol ref={list.list}>{list.elements}</ol>
@@ -100,25 +101,6 @@ function Unread({ position }) {
       <span>{t("first_unread")}</span>
     </li>
   );
-}
-
-/** Up and down go from message to message, once the focus is in the list. @param {KeyboardEvent} event */
-function moveBetweenMessages(event) {
-  if (event.code !== "ArrowUp" && event.code !== "ArrowDown") return;
-  const log = /** @type {HTMLElement} */ (event.currentTarget);
-  const current = document.activeElement?.closest(".message") ?? null;
-  const all = [...log.querySelectorAll(".message")];
-  const index = current ? all.indexOf(current) + (event.code === "ArrowUp" ? -1 : 1) : lastVisible(all, log);
-  const next = all[index];
-  if (!(next instanceof HTMLElement)) return;
-  event.preventDefault();
-  next.focus();
-}
-
-/** @param {Element[]} all @param {HTMLElement} log */
-function lastVisible(all, log) {
-  const bottom = log.getBoundingClientRect().bottom;
-  return all.findLastIndex((message) => message.getBoundingClientRect().top < bottom);
 }
 
 /**
