@@ -1,7 +1,15 @@
 """How the page feels on an old laptop: times under a processor that is slowed down four times, and counts."""
 
-from collections.abc import Sequence
+import http.client
+import itertools
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from statistics import median
+from typing import TypeVar
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -16,9 +24,20 @@ from tests.live_server import LiveServer
 pytestmark = [pytest.mark.browser, pytest.mark.system]
 
 _MESSAGES = 10_000
+_RUNS = 5
+# A frame of an idle page that comes later than this says that the machine is busy with something else.
+_QUIET_FRAME_MS = 34
+_MOST_RUNS = 12
+_FEWEST_RUNS = 3
+_KEY_EVERY_MS = 60
+_WRITERS = 5
+_RATE_PER_S = 50
+_KEYS = 25
 _BATCH = 500
 _SLOWDOWN = 4
 _START_MS = 1_780_000_000_000
+Run = TypeVar("Run")
+
 _SENTENCE = "오늘 오후 3시 회의 자료를 공유드립니다. 확인 부탁드립니다. "
 
 
@@ -27,6 +46,15 @@ def _draft(number: int) -> Draft:
     author = UserId(f"{side}-{1 + number // 3 % 4}")
     text = _SENTENCE * (1 + number % 5) + str(number)
     return Draft(author, DelegationId(side), f"seed-{number}", EntryKind.TEXT, text=text)
+
+
+@pytest.fixture(scope="module")
+def server(client_build: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server that lets one writer write as fast as a busy office does."""
+    raised = ("COMMANDS_PER_S", "COMMANDS_BURST", "USER_PUBLISHES_PER_S", "USER_PUBLISHES_BURST")
+    settings = {f"LIAISON_LIMITS__{name}": "1000" for name in raised}
+    with LiveServer(tmp_path_factory.mktemp("office") / "data", settings) as live:
+        yield live
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +91,42 @@ _SCROLL = """async ({ frames, step }) => {
         before = now;
         rows = Math.max(rows, document.querySelectorAll(".log li.message, .log li.divider").length);
     }
-    return { times, rows };
+    return { times: times.slice(1), rows };
+}"""
+
+# The frames of a page that does nothing, under the same slowdown.
+_IDLE = """async (frames) => {
+    const times = [];
+    let before = await new Promise(requestAnimationFrame);
+    for (let count = 0; count < frames; count += 1) {
+        const now = await new Promise(requestAnimationFrame);
+        times.push(now - before);
+        before = now;
+    }
+    return Math.max(...times);
 }"""
 
 
 def _percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def _quiet_runs(page: Page, run: Callable[[], Run]) -> list[Run]:
+    """What several runs came to: those before and after which the machine left the page alone, if there are enough.
+
+    They say how heavy the page is; the others, how busy the machine was.
+    """
+    every: list[Run] = []
+    quiet: list[Run] = []
+    before = page.evaluate(_IDLE, 30)
+    while len(quiet) < _RUNS and len(every) < _MOST_RUNS:
+        every.append(run())
+        after = page.evaluate(_IDLE, 30)
+        if max(before, after) <= _QUIET_FRAME_MS:
+            quiet.append(every[-1])
+        before = after
+    print(f"\n{len(quiet)} of {len(every)} runs on a quiet machine")
+    return quiet if len(quiet) >= _FEWEST_RUNS else every
 
 
 def test_ten_thousand_messages_scroll_smoothly_with_few_rows_in_the_document(
@@ -78,17 +136,15 @@ def test_ten_thousand_messages_scroll_smoothly_with_few_rows_in_the_document(
     expect(screen.messages.last).to_contain_text(str(_MESSAGES - 1))
     _load_all(screen.page)
     _slow_down(screen.page)
-    runs = [screen.page.evaluate(_SCROLL, {"frames": 90, "step": 700}) for _ in range(5)]
-    p95 = [_percentile(run["times"][1:], 0.95) for run in runs]
-    over = [sum(time > 50 for time in run["times"][1:]) for run in runs]
-    worst = [max(run["times"][1:]) for run in runs]
+    runs = _quiet_runs(screen.page, lambda: screen.page.evaluate(_SCROLL, {"frames": 60, "step": 700}))
+    p95 = [round(_percentile(run["times"], 0.95), 1) for run in runs]
+    over = [sum(time > 50 for time in run["times"]) for run in runs]
+    worst = [round(max(run["times"]), 1) for run in runs]
     rows = max(run["rows"] for run in runs)
-    print(f"\nscroll: p95 {p95} ms, worst {worst} ms, frames over 50 ms {over}, rows {rows}")
+    print(f"scroll: p95 {p95} ms, worst {worst} ms, frames over 50 ms {over}, rows {rows}")
     assert rows <= 60
-    # The limits are those of one page on an idle machine; beside other tests, one of the runs is left alone enough.
-    assert min(p95) <= 50
-    assert min(over) == 0
-    assert median(p95) <= 100
+    assert median(p95) <= 50
+    assert median(over) == 0
 
 
 def _load_all(page: Page) -> None:
@@ -103,3 +159,127 @@ def _load_all(page: Page) -> None:
         }"""
     )
     expect(page.locator(".log li").first).to_have_attribute("aria-posinset", "1")
+
+
+_NOTE_FIRST_MESSAGE = """window.painted = new Promise((resolve) => {
+    const observer = new MutationObserver(() => {
+        if (!document.querySelector(".message .text")) return;
+        observer.disconnect();
+        requestAnimationFrame(() => {
+            const channel = new MessageChannel();
+            channel.port1.onmessage = () => resolve(performance.now());
+            channel.port2.postMessage(0);
+        });
+    });
+    observer.observe(document, { childList: true, subtree: true });
+});"""
+
+
+def test_first_message_is_painted_within_a_second_of_opening_the_page(sit_down: SitDown, long_channel: str) -> None:
+    page = sit_down("south-2", long_channel).page
+    page.add_init_script(_NOTE_FIRST_MESSAGE)
+    _slow_down(page)
+    page.context.new_cdp_session(page).send("Network.setCacheDisabled", {"cacheDisabled": True})
+    times = []
+    for _ in range(_RUNS):
+        page.reload()
+        times.append(page.evaluate("() => window.painted"))
+    print(f"\nfirst message: {[round(time) for time in times]} ms, nothing from the cache")
+    assert median(times) <= 1000
+
+
+_NOTE_KEYS = """() => {
+    window.delays = [];
+    document.querySelector("#composer").addEventListener("keydown", (event) => {
+        requestAnimationFrame(() => {
+            const channel = new MessageChannel();
+            channel.port1.onmessage = () => window.delays.push(performance.now() - event.timeStamp);
+            channel.port2.postMessage(0);
+        });
+    });
+}"""
+
+
+@contextmanager
+def _writers(server: LiveServer, token: str, channel: str) -> Iterator[None]:
+    """Others write to a channel all the while, at the rate of a very busy hour; afterwards says at which."""
+    is_over = threading.Event()
+    numbers = itertools.count()
+    series = uuid.uuid4()
+
+    def write() -> None:
+        line = http.client.HTTPConnection(server.host, server.port)
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        due = time.monotonic()
+        while not is_over.wait(max(0.0, due - time.monotonic())):
+            number = next(numbers)
+            words = json.dumps({"text": f"{_SENTENCE}{number}", "key": f"{series}-{number}"})
+            line.request("POST", f"/api/v1/channels/{channel}/messages", words, headers)
+            answer = line.getresponse()
+            answer.read()
+            assert answer.status == 201
+            due += _WRITERS / _RATE_PER_S
+        line.close()
+
+    threads = [threading.Thread(target=write) for _ in range(_WRITERS)]
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+        print(f"messages: {next(numbers) / (time.monotonic() - began):.0f} a second")
+
+
+def test_key_is_on_the_screen_within_100_ms_while_50_messages_a_second_arrive(
+    sit_down: SitDown, server: LiveServer
+) -> None:
+    screen = sit_down("south-3", "joint/weather")
+    page = screen.page
+    token = server.token("north-teller", "north", ["joint/weather"])
+    screen.composer.press_sequentially("가")
+    page.evaluate(_NOTE_KEYS)
+    _slow_down(page)
+
+    def write() -> float:
+        page.evaluate("() => { window.delays.length = 0; }")
+        with _writers(server, token, "joint/weather"):
+            screen.composer.press_sequentially("a" * _KEYS, delay=_KEY_EVERY_MS)
+        page.wait_for_function(f"() => window.delays.length === {_KEYS}")
+        return float(page.evaluate("() => Math.max(...window.delays)"))
+
+    worst = _quiet_runs(page, write)
+    print(f"key to frame: {[round(time) for time in worst]} ms at most")
+    assert median(worst) <= 100
+
+
+_NOTE_SHIFTS = """window.shifts = [];
+const wordsOf = ({ node }) => (node?.outerHTML ?? node?.data ?? "").slice(0, 100);
+new PerformanceObserver((list) => {
+    for (const { value, hadRecentInput, sources } of list.getEntries())
+        if (!hadRecentInput) window.shifts.push({ value, of: sources.map(wordsOf) });
+}).observe({ type: "layout-shift", buffered: true });"""
+
+
+def test_nothing_moves_while_the_page_loads_and_messages_come(
+    sit_down: SitDown, server: LiveServer, long_channel: str
+) -> None:
+    screen, north = sit_down("south-4", "joint/general"), sit_down("north-4", "joint/general")
+    page = screen.page
+    page.add_init_script(_NOTE_SHIFTS)
+    for channel in (long_channel, "joint/general"):
+        page.goto(f"/#{channel}")
+        page.reload()
+        expect(page.locator(".people .person").first).to_be_visible()
+    for number in range(10):
+        north.say(f"움직이지 않습니다 {number}")
+    expect(screen.messages.last).to_have_text("움직이지 않습니다 9")
+    page.evaluate(f"() => {{ location.hash = '#{long_channel}'; }}")
+    expect(screen.messages.last).to_contain_text(str(_MESSAGES - 1))
+    page.evaluate("() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
+    shifts = page.evaluate("() => window.shifts")
+    print(f"\nlayout shifts: {shifts}")
+    assert shifts == []
