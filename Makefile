@@ -32,10 +32,10 @@ run: .venv/.server client
 	@$(BIN)/liaison demo $(ARGS)
 
 # The cheap checks come first, so that a misspelt name doesn't cost the minutes that the browser tests take.
-# Two workers share what measures nothing; real processes and browsers then have the machine for themselves.
+# Two workers share what measures nothing; the rest, and the browser, then have the machine for themselves.
 test: system-packages static-checks js-checks
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not system and not browser' $(ARGS)
-	$(BIN)/python -m pytest -m 'slow or system or browser' $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not alone and not browser' $(ARGS)
+	$(BIN)/python -m pytest -m 'alone or browser' $(ARGS)
 	$(BUILD_CLIENT) npm test
 
 check: static-checks js-checks

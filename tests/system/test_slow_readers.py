@@ -15,7 +15,7 @@ from tests.simulation.checker import violations
 from tests.simulation.history import History
 from tests.system.socket_clients import CHANNEL, NO_PACE, SocketClient, final_state, make_bots, running, until
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(300)]
 
 PUBLISHERS: Final = 10
 READERS: Final = 10

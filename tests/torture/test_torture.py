@@ -20,7 +20,7 @@ from tests.torture.scenarios import (
 )
 from tests.torture.site import Site, site
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(300)]
 
 # Every kind of fault once or more often: the lane at the stores has the most of them, and takes some four seconds each.
 STORM_S: Final = 60.0
