@@ -32,6 +32,7 @@ class Client:
         self.outbox: dict[str, dict[str, str]] = {channel: {} for channel in channels}
         # What was acknowledged as held and hasn't come yet.
         self.held: dict[str, set[str]] = {channel: set() for channel in channels}
+        self._own_received: set[tuple[str, str]] = set()
         self.link: Link | None = None
         self.is_connected = False
         self.away_until = 0.0
@@ -144,7 +145,9 @@ class Client:
             case "publish":
                 text = self.outbox[channel].pop(key, None)
                 if text is not None and frame.get("held", False):
-                    self.held[channel].add(key)
+                    # The channel may have been resumed since, and the message may have been faster than this answer.
+                    if (channel, key) not in self._own_received:
+                        self.held[channel].add(key)
                     self.note("held", channel=channel, key=key, text=text)
                 elif text is not None:
                     self.note("ack", channel=channel, key=key, seq=frame["seq"], duplicate=frame["duplicate"])
@@ -172,6 +175,7 @@ class Client:
         self.cursors[channel] = seq
         if frame["sender"] == self.user:
             self.held[channel].discard(frame["key"])
+            self._own_received.add((channel, frame["key"]))
         self.note(
             "recv", channel=channel, seq=seq, sender=frame["sender"], key=frame["key"], text=frame.get("text", "")
         )
