@@ -21,7 +21,7 @@ from liaison.wiring import BackOffice
 from tests.browser.conftest import SitDown
 from tests.live_server import LiveServer
 
-pytestmark = [pytest.mark.browser, pytest.mark.system]
+pytestmark = [pytest.mark.browser, pytest.mark.system, pytest.mark.alone]
 
 _MESSAGES = 10_000
 _RUNS = 5
