@@ -24,11 +24,8 @@ from tests.live_server import LiveServer
 pytestmark = [pytest.mark.browser, pytest.mark.system, pytest.mark.alone]
 
 _MESSAGES = 10_000
-_RUNS = 5
-# A frame of an idle page that comes later than this says that the machine is busy with something else.
-_QUIET_FRAME_MS = 34
-_MOST_RUNS = 12
-_FEWEST_RUNS = 3
+_RUNS = 7
+_QUIET_RUNS = 3
 _KEY_EVERY_MS = 60
 _WRITERS = 5
 _RATE_PER_S = 50
@@ -94,16 +91,17 @@ _SCROLL = """async ({ frames, step }) => {
     return { times: times.slice(1), rows };
 }"""
 
-# The frames of a page that does nothing, under the same slowdown.
-_IDLE = """async (frames) => {
+# The same little work in each frame: how long it takes tells how much else the machine does. (ms, the slow tenth)
+_BURDEN = """async () => {
     const times = [];
-    let before = await new Promise(requestAnimationFrame);
-    for (let count = 0; count < frames; count += 1) {
-        const now = await new Promise(requestAnimationFrame);
-        times.push(now - before);
-        before = now;
+    for (let count = 0; count < 20; count += 1) {
+        await new Promise(requestAnimationFrame);
+        const began = performance.now();
+        let sum = 0;
+        for (let step = 0; step < 150_000; step += 1) sum = (sum + step * step) % 1_000_003;
+        times.push(performance.now() - began + (sum < 0 ? 1 : 0));
     }
-    return Math.max(...times);
+    return times.sort((a, b) => a - b)[17];
 }"""
 
 
@@ -112,21 +110,17 @@ def _percentile(values: Sequence[float], share: float) -> float:
 
 
 def _quiet_runs(page: Page, run: Callable[[], Run]) -> list[Run]:
-    """What several runs came to: those before and after which the machine left the page alone, if there are enough.
-
-    They say how heavy the page is; the others, how busy the machine was.
-    """
-    every: list[Run] = []
-    quiet: list[Run] = []
-    before = page.evaluate(_IDLE, 30)
-    while len(quiet) < _RUNS and len(every) < _MOST_RUNS:
-        every.append(run())
-        after = page.evaluate(_IDLE, 30)
-        if max(before, after) <= _QUIET_FRAME_MS:
-            quiet.append(every[-1])
+    """What those of several runs came to beside which the machine did the least else, whatever they came to."""
+    burdened: list[tuple[float, Run]] = []
+    before = page.evaluate(_BURDEN)
+    for _ in range(_RUNS):
+        result = run()
+        after = page.evaluate(_BURDEN)
+        burdened.append((max(before, after), result))
         before = after
-    print(f"\n{len(quiet)} of {len(every)} runs on a quiet machine")
-    return quiet if len(quiet) >= _FEWEST_RUNS else every
+    burdened.sort(key=lambda pair: pair[0])
+    print(f"\nburden: {[round(burden) for burden, _ in burdened]} ms, of which the first {_QUIET_RUNS} count")
+    return [result for _, result in burdened[:_QUIET_RUNS]]
 
 
 def test_ten_thousand_messages_scroll_smoothly_with_few_rows_in_the_document(
