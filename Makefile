@@ -32,10 +32,12 @@ run: .venv/.server client
 	@$(BIN)/liaison demo $(ARGS)
 
 # The cheap checks come first, so that a misspelt name doesn't cost the minutes that the browser tests take.
-# Two workers share what measures nothing; the rest, and the browser, then have the machine for themselves.
+# Two workers share what measures nothing, the browser in a run of its own, because no asyncio test can follow it in one
+# process; what measures then has the machine for itself.
 test: system-packages static-checks js-checks
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not alone and not browser' $(ARGS)
-	$(BIN)/python -m pytest -m 'alone or browser' $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'browser and not alone' $(ARGS)
+	$(BIN)/python -m pytest -m alone $(ARGS)
 	$(BUILD_CLIENT) npm test
 
 check: static-checks js-checks
