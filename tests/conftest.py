@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,12 @@ ORDER = ("", "slow", "system", "browser")
 # time, so that a change isn't held up by a rare find that it didn't cause; developers' runs go on finding those.
 settings.register_profile("liaison", deadline=None, print_blob=True, derandomize="CI" in os.environ)
 settings.load_profile("liaison")
+
+
+def pytest_configure() -> None:
+    # A shell's background job ignores interrupts, and so would every process that a test starts and interrupts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

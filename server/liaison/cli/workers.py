@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -90,7 +91,10 @@ class Worker:
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(number)
+            # Not `send_signal`, which looks whether the process has ended and thereby takes its exit code away from
+            # asyncio's watcher, which then reports 255.
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, number)
 
     async def renew(self) -> None:
         """End the process in good order, and return once the one that follows it serves."""
