@@ -97,7 +97,7 @@ def test_no_tracked_file_names_a_path_of_one_machine() -> None:
 
 def test_machine_paths_are_recognised() -> None:
     assert MACHINE_PATH.search("cd /" + "root/project")
-    assert not MACHINE_PATH.search("GET /api/v1/homework/root/x")
+    assert not MACHINE_PATH.search(f"GET /api/v1/homework/{'root'}/x")
 
 
 def test_no_tracked_file_names_a_registry_host() -> None:
