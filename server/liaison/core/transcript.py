@@ -15,6 +15,7 @@ import msgspec
 from liaison.core.chain import GENESIS, link_of
 from liaison.core.entries import Draft, Entry, EntryKind, Precedence
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
+from liaison.core.messages import message_of
 from liaison.protocol.frames import Message
 
 FORMAT: Final = 1
@@ -82,26 +83,7 @@ class Transcriber:
     def line(self, entry: Entry) -> bytes:
         """Give an entry's line."""
         self._last = Trailer(entry.seq, entry.link)
-        draft = entry.draft
-        message = Message(
-            channel=entry.channel,
-            epoch=self._header.epoch,
-            seq=entry.seq,
-            time_ms=entry.time_ms,
-            sender=draft.sender,
-            delegation=draft.delegation,
-            key=draft.key,
-            kind=draft.kind.value,
-            link=entry.link,
-            text=draft.text,
-            ref=draft.ref,
-            reaction=draft.reaction,
-            removed=draft.removed,
-            mentions=draft.mentions,
-            precedence=draft.precedence.value,
-            data=draft.data,
-        )
-        return _encode(message) + b"\n"
+        return _encode(message_of(entry, self._header.epoch)) + b"\n"
 
     def trailer(self) -> bytes:
         """Give the last line."""

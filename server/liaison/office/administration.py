@@ -34,13 +34,13 @@ from liaison.core.administration import (
 )
 from liaison.core.entries import Conflicting, Draft, Held, HeldDraft, Repeated, Stored
 from liaison.core.identifiers import ChannelId, ChannelKind, DelegationId, UserId, kind_of
+from liaison.core.messages import message_of
 from liaison.core.permissions import Action
 from liaison.core.profile import Granularity
 from liaison.core.register_channels import ADMINISTRATION, is_register
 from liaison.core.rights import Role
 from liaison.core.two_keys import UNDECIDED, Proposal, State, proposal_name, waits_on
 from liaison.office.actor import Actor
-from liaison.office.messages import message_of
 from liaison.office.registers import Handler, Recorded, Register
 from liaison.ports.bus import DirectoryHint, EntriesHint
 from liaison.ports.log import LogUnavailableError, UnknownOutcomeError

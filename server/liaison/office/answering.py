@@ -19,12 +19,12 @@ from liaison.core.identifiers import (
     members_of_direct,
     parse_user,
 )
+from liaison.core.messages import message_of
 from liaison.core.permissions import Action
 from liaison.core.position import Position
 from liaison.core.register_channels import is_register
 from liaison.core.rights import Account, Channel, Membership, Role
 from liaison.office.actor import Actor
-from liaison.office.messages import message_of
 from liaison.office.publishing import Published, Submission
 from liaison.office.sessions import publish_reply
 from liaison.ports.bus import DirectoryHint, ReadHint
