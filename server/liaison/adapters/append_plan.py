@@ -14,10 +14,14 @@ from liaison.core.identifiers import ChannelId, Millis, UserId
 # A draft's name on the channel: who sent it, and the sender's own key.
 DraftName = tuple[UserId, str]
 
+# By names of our own, as looking a member up in its enumeration costs ten times as much, and every draft pays for it.
+_SUSPENSION: Final = EntryKind.SUSPENSION
+_RESUMPTION: Final = EntryKind.RESUMPTION
+
 
 @dataclass(slots=True)
 class Head:
-    """Where a channel stands within a transaction that has it locked."""
+    """Where a channel stands within a transaction that has it locked; `number` is its name in the database."""
 
     number: int
     seq: int
@@ -74,9 +78,9 @@ class AppendPlan:
             return Held(held.place, held.time_ms)
         entry = self._known[name] = self._add(draft, now_ms)
         # A suspension of a suspended channel and a resumption of an open one change nothing.
-        if draft.kind is EntryKind.SUSPENSION:
+        if draft.kind is _SUSPENSION:
             self.head.suspended = True
-        elif draft.kind is EntryKind.RESUMPTION and self.head.suspended:
+        elif draft.kind is _RESUMPTION and self.head.suspended:
             self._release(now_ms)
         return Stored(entry)
 

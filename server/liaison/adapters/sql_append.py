@@ -1,4 +1,4 @@
-"""The append: gives drafts their places, holds what a suspended channel doesn't take, and releases it when it opens.
+"""The append on SQLite: what an append plan decides, read and written within one transaction.
 
 All of an append happens within one transaction that no other shares a channel's head with, so that a draft comes
 before a suspension, is held, or comes after the resumption, and nothing in between. Statements go to the driver
@@ -7,16 +7,16 @@ directly: SQLAlchemy's share of them would be half of an append.
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from typing import Final
 
+from liaison.adapters.append_plan import AppendPlan, DraftName, Head
 from liaison.adapters.sql_rows import DRAFT_COLUMNS, MESSAGE_COLUMNS, MOMENTS_PER_MS, draft_columns, draft_of, entry_of
 from liaison.adapters.sql_search import index_row
-from liaison.core.chain import GENESIS, link_of
-from liaison.core.entries import Conflicting, Draft, Entry, EntryKind, Held, HeldDraft, Outcome, Repeated, Stored
-from liaison.core.identifiers import ChannelId, Millis, UserId
+from liaison.core.chain import GENESIS
+from liaison.core.entries import Draft, Entry, HeldDraft
+from liaison.core.identifiers import ChannelId, Millis
 from liaison.ports.log import Appended, HeadMovedError
 
 # One statement for both, as each costs an append 2 µs.
@@ -46,32 +46,16 @@ _HELD: Final = (
 )
 _RELEASED: Final = "DELETE FROM held WHERE channel_number = ?"
 
-# By names of our own, as looking a member up in its enumeration costs ten times as much, and every draft pays for it.
-_SUSPENSION: Final = EntryKind.SUSPENSION
-_RESUMPTION: Final = EntryKind.RESUMPTION
-
 # 17 columns of 64 rows, well below the 32,766 values that a statement may have.
 _MAX_RUN: Final = 64
 # How many held drafts a release has in memory at once: of the longest texts, 4 MiB.
 _RELEASE_PAGE: Final = 256
 
 
-@dataclass(slots=True)
-class Head:
-    """Where a channel stands in the office's epoch; number 0 is a channel that nothing was ever written to."""
-
-    epoch: int
-    number: int
-    seq: int
-    link: bytes
-    suspended: int
-    held: int
-
-
-def read_head(driver: sqlite3.Connection, channel: ChannelId) -> Head:
-    """Give where a channel stands within the present transaction."""
-    row = driver.execute(_HEAD, (channel,)).fetchone()
-    return Head(row[0], 0, 0, GENESIS, 0, 0) if row[1] is None else Head(*row)
+def read_head(driver: sqlite3.Connection, channel: ChannelId) -> tuple[int, Head]:
+    """Give the office's epoch, and where a channel stands; its number is 0 if nothing was ever written to it."""
+    epoch, number, *rest = driver.execute(_HEAD, (channel,)).fetchone()
+    return epoch, Head(0, 0, GENESIS, False, 0) if number is None else Head(number, *rest)
 
 
 def read_epoch(driver: sqlite3.Connection) -> int:
@@ -92,112 +76,54 @@ def append(
 
     An error that is given back instead of raised leaves nothing written: the transaction can go on with other work.
     """
-    head = read_head(driver, channel)
-    known = _known(driver, channel, head, drafts)
+    epoch, head = read_head(driver, channel)
+    writing = _Writing(driver, epoch)
+    plan = AppendPlan(channel, head, _known(driver, channel, head, drafts), writing)
     # What is known already needs no place, wherever the head is.
-    if expect_head not in (None, head.seq) and any((draft.sender, draft.key) not in known for draft in drafts):
+    if expect_head not in (None, head.seq) and not plan.knows_all(drafts):
         return HeadMovedError(head.seq)
     if head.number == 0:
         head.number = driver.execute(_NEW_HEAD, (channel, GENESIS)).lastrowid or 0
-    appending = _Append(driver, channel, head, known, now_ms)
-    outcomes = tuple([appending.take(draft) for draft in drafts])
-    appending.finish()
-    return Appended(head.epoch, outcomes)
+    outcomes = tuple([plan.take(draft, now_ms) for draft in drafts])
+    if plan.has_changed:
+        writing.write(plan)
+        driver.execute(_MOVE_HEAD, (head.seq, head.link, head.suspended, head.held, head.number))
+    return Appended(epoch, outcomes)
 
 
-class _Append:
-    """One append under way: takes draft by draft, and gathers rows so that they go to the tables together."""
+class _Writing:
+    """Writes what a plan has gathered; append_plan.HeldStore for it."""
 
-    def __init__(
-        self,
-        driver: sqlite3.Connection,
-        channel: ChannelId,
-        head: Head,
-        known: dict[tuple[UserId, str], Entry | HeldDraft],
-        now_ms: Millis,
-    ) -> None:
+    def __init__(self, driver: sqlite3.Connection, epoch: int) -> None:
         self._driver: Final = driver
-        self._channel: Final = channel
-        self._head: Final = head
-        self._known: Final = known
-        self._now_ms: Final = now_ms
-        self._moment = _free_moment(driver, now_ms)
-        self._rows: list[tuple[object, ...]] = []
-        self._index_rows: list[tuple[int, str]] = []
-        self._held_rows: list[tuple[object, ...]] = []
-        self._has_written = False
+        self._epoch: Final = epoch
 
-    def take(self, draft: Draft) -> Outcome:
-        """Decide about one draft."""
-        name = draft.sender, draft.key
-        first = self._known.get(name)
-        if first is not None:
-            return _again(first, draft)
-        if self._head.suspended and not draft.passes_suspension:
-            held = self._known[name] = self._hold(draft)
-            return Held(held.place, held.time_ms)
-        entry = self._known[name] = self._add(draft)
-        # A suspension of a suspended channel and a resumption of an open one change nothing.
-        if draft.kind is _SUSPENSION:
-            self._head.suspended = True
-        elif draft.kind is _RESUMPTION and self._head.suspended:
-            self._release()
-        return Stored(entry)
+    def waiting(self, head: Head, *, after: int) -> Sequence[HeldDraft]:
+        return read_held(self._driver, head.number, after=after, limit=_RELEASE_PAGE)
 
-    def finish(self) -> None:
-        """Write what is left, and move the head there; nothing at all if every draft was known."""
-        self._write()
-        if self._has_written:
-            head = self._head
-            self._driver.execute(_MOVE_HEAD, (head.seq, head.link, head.suspended, head.held, head.number))
+    def write(self, plan: AppendPlan) -> None:
+        number, epoch = plan.head.number, self._epoch
+        if plan.entries:
+            first = _free_moment(self._driver, plan.entries[0].time_ms)
+            moments = list(enumerate(plan.entries, first))
+            self._insert(
+                _INSERT,
+                [
+                    (moment, number, entry.seq, entry.time_ms, epoch, entry.link, *draft_columns(entry.draft))
+                    for moment, entry in moments
+                ],
+            )
+            found = [index_row(moment, number, entry.draft) for moment, entry in moments]
+            self._insert(_INDEX, [row for row in found if row is not None])
+        self._insert(_HOLD, [(number, held.place, held.time_ms, *draft_columns(held.draft)) for held in plan.held])
+        plan.entries, plan.held = [], []
 
-    def _add(self, draft: Draft) -> Entry:
-        """Give the draft its place on the log, and its link."""
-        head, time_ms, moment = self._head, self._now_ms, self._moment
-        head.seq += 1
-        head.link = link_of(head.link, self._channel, head.seq, time_ms, draft)
-        self._rows.append((moment, head.number, head.seq, time_ms, head.epoch, head.link, *draft_columns(draft)))
-        indexed = index_row(moment, head.number, draft)
-        if indexed is not None:
-            self._index_rows.append(indexed)
-        self._moment += 1
-        return Entry(self._channel, head.seq, time_ms, head.link, draft)
+    def released(self, head: Head) -> None:
+        self._driver.execute(_RELEASED, (head.number,))
 
-    def _hold(self, draft: Draft) -> HeldDraft:
-        self._head.held += 1
-        held = HeldDraft(self._head.held, self._now_ms, draft)
-        self._held_rows.append((self._head.number, held.place, held.time_ms, *draft_columns(draft)))
-        return held
-
-    def _release(self) -> None:
-        """Make every held draft an entry, page by page: there may be more than should be in memory."""
-        self._write()
-        number, place = self._head.number, 0
-        while page := read_held(self._driver, number, after=place, limit=_RELEASE_PAGE):
-            for held in page:
-                entry = self._add(held.draft)
-                name = held.draft.sender, held.draft.key
-                if name in self._known:
-                    self._known[name] = entry
-            self._write()
-            place = page[-1].place
-        self._driver.execute(_RELEASED, (number,))
-        self._head.suspended, self._head.held = False, 0
-
-    def _write(self) -> None:
-        for statement, rows in ((_INSERT, self._rows), (_INDEX, self._index_rows), (_HOLD, self._held_rows)):
-            if not rows:
-                continue
-            for run, values in _by_rows(statement, rows):
-                self._driver.execute(run, values)
-            self._has_written = True
-        self._rows, self._index_rows, self._held_rows = [], [], []
-
-
-def _again(first: Entry | HeldDraft, draft: Draft) -> Outcome:
-    if first.draft != draft:
-        return Conflicting()
-    return Held(first.place, first.time_ms) if isinstance(first, HeldDraft) else Repeated(first.seq, first.time_ms)
+    def _insert(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        for run, values in _by_rows(statement, rows):
+            self._driver.execute(run, values)
 
 
 def _held_draft(row: tuple[object, ...]) -> HeldDraft:
@@ -213,9 +139,9 @@ def _free_moment(driver: sqlite3.Connection, now_ms: Millis) -> int:
 
 def _known(
     driver: sqlite3.Connection, channel: ChannelId, head: Head, drafts: Sequence[Draft]
-) -> dict[tuple[UserId, str], Entry | HeldDraft]:
+) -> dict[DraftName, Entry | HeldDraft]:
     """Give what is on the log or held already, by sender and key."""
-    known: dict[tuple[UserId, str], Entry | HeldDraft] = {}
+    known: dict[DraftName, Entry | HeldDraft] = {}
     names = [(draft.sender, draft.key) for draft in drafts]
     for statement, values in _by_rows(_KEYED, names):
         for row in driver.execute(statement, (*values, head.number)):

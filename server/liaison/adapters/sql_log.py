@@ -91,7 +91,8 @@ class SqlLog:
 
         def look_up(connection: Connection) -> Entry | None:
             driver = driver_of(connection)
-            row = driver.execute(_ONE, (read_head(driver, channel).number, seq)).fetchone()
+            _epoch, head = read_head(driver, channel)
+            row = driver.execute(_ONE, (head.number, seq)).fetchone()
             return None if row is None else entry_of(channel, row)
 
         return await self._read(look_up)
@@ -119,8 +120,9 @@ class SqlLog:
 
         def look_up(connection: Connection) -> list[HeldDraft]:
             driver = driver_of(connection)
+            _epoch, head = read_head(driver, channel)
             # A negative LIMIT would mean all.
-            return read_held(driver, read_head(driver, channel).number, after=after, limit=max(0, limit))
+            return read_held(driver, head.number, after=after, limit=max(0, limit))
 
         return await self._read(look_up)
 
@@ -198,7 +200,7 @@ def log_errors() -> Iterator[None]:
 def _page(connection: Connection, channel: ChannelId, query: tuple[str, int, int], max_bytes: int) -> Page:
     driver = driver_of(connection)
     statement, bound, limit = query
-    head = read_head(driver, channel)
+    epoch, head = read_head(driver, channel)
     entries: list[Entry] = []
     room = max_bytes
     # A negative LIMIT would mean all.
@@ -208,4 +210,4 @@ def _page(connection: Connection, channel: ChannelId, query: tuple[str, int, int
         if entries and room < 0:
             break
         entries.append(entry)
-    return Page(head.epoch, head.seq, tuple(entries))
+    return Page(epoch, head.seq, tuple(entries))
