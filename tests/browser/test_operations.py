@@ -121,6 +121,17 @@ def _size_px(place: Locator) -> float:
     return float(place.evaluate("element => parseFloat(getComputedStyle(element).fontSize)"))
 
 
+# Alarms that aren't there, for a day on which they are.
+_REPEAT = """(alarm, count) => {
+    const list = alarm.parentNode;
+    while (list.childElementCount < count) {
+        const another = alarm.cloneNode(true);
+        another.querySelector("span").textContent = "South side → North side takes 1.2 s, the other direction 150 ms";
+        list.append(another);
+    }
+}"""
+
+
 def test_wall_is_read_from_afar_and_has_nothing_to_press(sign_in: SignIn, sit_down: SitDown) -> None:
     sit_down("south-1")
     wall = sign_in("ops", "/ops", **BRITISH, viewport={"width": 1920, "height": 1080})
@@ -138,11 +149,18 @@ def test_wall_is_read_from_afar_and_has_nothing_to_press(sign_in: SignIn, sit_do
     assert _size_px(wall.locator(".tile dt").first) >= 24
     fits = "({ scrollHeight, scrollWidth }) => scrollHeight <= innerHeight && scrollWidth <= innerWidth"
     assert wall.locator("html").evaluate(fits)
-    # A bad day must not push the last row off the screen, where nobody scrolls.
-    alarm.evaluate("alarm => alarm.parentNode.append(...Array.from({ length: 5 }, () => alarm.cloneNode(true)))")
-    expect(wall.locator(".alarms li").nth(5)).to_be_visible()
-    assert wall.locator("html").evaluate(fits)
-    expect(wall.locator(".legend").last).to_be_in_viewport(ratio=0.99)
+    # A bad day must not push the last row off the screen, where nobody scrolls: neither with six alarms nor with all
+    # that there are, in words that need three lines.
+    expect(wall.locator(".legend")).to_have_count(3)
+    for count in (6, 18):
+        alarm.evaluate(_REPEAT, count)
+        expect(wall.locator(".alarms li")).to_have_count(count)
+        for place in (wall.locator(".alarms li").last, wall.locator(".legend").last):
+            expect(place).to_be_in_viewport(ratio=0.99)
+        assert wall.locator("html").evaluate(fits)
+    wall.locator(".alarms li").evaluate_all("alarms => alarms.slice(1).forEach((alarm) => alarm.remove())")
+    expect(wall.locator(".plot").last).to_be_in_viewport(ratio=0.99)
+    assert _size_px(alarm) >= 32, "type grows back when the alarms are over"
     wall.keyboard.press("Escape")
     expect(wall.locator(ROWS)).to_have_count(2)
     assert wall.url.endswith("/ops")
@@ -176,6 +194,7 @@ def test_disconnected_session_comes_back_by_itself(sign_in: SignIn, sit_down: Si
     expect(button).to_be_focused()
     assert _session_since(ops, "south-3") == before
     ops.keyboard.press("Enter")
+    expect(dialog).to_be_visible()
     for _ in range(4):
         # The browser's own window comes in turn, nothing of the page behind the question does.
         ops.keyboard.press("Tab")

@@ -1,6 +1,6 @@
 /** The page for a screen on the wall: read from three metres, touched by nobody. */
 
-import { useEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
 import { formatSecond, usableZone } from "../shared/clocks.js";
 import { locale, t, titled } from "../shared/i18n.js";
@@ -9,6 +9,7 @@ import { theme } from "../shared/theme.js";
 import { now } from "../shared/ticking.js";
 import { AlarmList } from "./alarm_list.jsx";
 import { directionName, SeenCharts, SessionChart } from "./charts.jsx";
+import { keepFitting } from "./fit_to_screen.js";
 import { formatCount, formatSpan } from "./format_figures.js";
 import * as series from "./series.js";
 import { show } from "./view.js";
@@ -18,6 +19,8 @@ import { show } from "./view.js";
 
 /** @param {{ live: Live, statistics: Readonly<Statistics> }} props */
 export function Wall({ live, statistics }) {
+  const main = useRef(/** @type {HTMLElement | null} */ (null));
+  useLayoutEffect(() => (main.current === null ? undefined : keepFitting(main.current)), []);
   useEffect(() => {
     // The wall goes with the room: whatever this browser's owner likes, the system knows day from night.
     document.documentElement.dataset.theme = "auto";
@@ -36,7 +39,7 @@ export function Wall({ live, statistics }) {
       <button type="button" class="button skip" onClick={() => show({ wall: false })}>
         {t("ops_wall_leave")}
       </button>
-      <main>
+      <main ref={main}>
         <AlarmList live={live} statistics={statistics} />
         <div class="wall-sides">
           {live.sides.map((side) => (
