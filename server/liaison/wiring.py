@@ -57,7 +57,7 @@ from liaison.office.settings import OfficeSettings
 from liaison.ports.bus import Bus
 from liaison.ports.clock import Clock
 from liaison.ports.directory import Directory, DirectoryUnavailableError
-from liaison.ports.log import Log, ReadPositions
+from liaison.ports.log import Log, LogUnavailableError, ReadPositions
 from liaison.ports.presence import PresenceStore
 
 _journal = structlog.get_logger(__name__)
@@ -395,6 +395,7 @@ def _start_failures() -> Iterator[None]:
         EpochMarkError,
         StorageUnavailableError,
         DirectoryUnavailableError,
+        LogUnavailableError,
         BadBuild,
         RedisRefusedError,
     ) as error:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from liaison.core.identifiers import ChannelId, UserId
+from liaison.ports.log import LogUnavailableError
 from liaison.protocol.errors import LiaisonError
 from tests import virtual_time
 from tests.office.liaison_office import (
@@ -302,6 +303,24 @@ def test_the_granularity_that_was_agreed_is_shown_at_every_node_and_after_a_rest
             await asyncio.sleep(3)
             after = await whole.ask("north-2", "presence")
             assert [user["user"] for user in after["users"] if user["delegation"] == "south"] == []
+
+    in_liaison_office(scenario)
+
+
+def test_a_node_knows_what_was_agreed_before_it_serves_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(whole: LiaisonOffice) -> None:
+        async with whole.node("n2"):
+            first = await whole.ask("north-2", "presence")
+        assert {side["granularity"] for side in first["sides"]} == {"named"}
+
+        async def refuse(*_args: object, **_named: object) -> None:
+            raise LogUnavailableError("away")
+
+        monkeypatch.setattr(whole.log, "read", refuse)
+        with pytest.raises(LogUnavailableError, match="away"):
+            async with whole.node("n3"):
+                raise AssertionError("a node that knows nothing has started")
+        monkeypatch.undo()
 
     in_liaison_office(scenario)
 

@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from liaison.adapters.memory_presence import MemoryPresence
 from liaison.adapters.sql_directory import SqlDirectory
@@ -27,6 +27,8 @@ from liaison.protocol.frames import Command, Reply
 from tests.simulation.silence import NobodysPasswords, SilentObserver
 
 T = TypeVar("T")
+
+_RESTARTED_AFTER_S: Final = 1.0
 
 
 class NodeLostError(Exception):
@@ -266,14 +268,18 @@ class Node:
         self._life: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Come up."""
+        """Come up, as often as it takes: a node that can't read the log ends, and its supervisor starts it again."""
         up = asyncio.Event()
 
         async def live() -> None:
-            async with self.office.running():
-                self.is_up = True
-                up.set()
-                await asyncio.Event().wait()
+            while True:
+                try:
+                    async with self.office.running():
+                        self.is_up = True
+                        up.set()
+                        await asyncio.Event().wait()
+                except LogUnavailableError:
+                    await asyncio.sleep(_RESTARTED_AFTER_S)
 
         self._life = asyncio.get_running_loop().create_task(live(), name=self.name)
         await up.wait()

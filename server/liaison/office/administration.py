@@ -100,6 +100,10 @@ class AdministrationDepartment:
             frames.ExportChannel: self.export,
         }
 
+    async def start(self) -> None:
+        """Learn what was agreed: a node that didn't know would hide people whom the others show. See Department."""
+        self._adopt(await self._register.current())
+
     async def run(self) -> None:
         """Put in force what was decided anywhere, and end what nobody decided in time, until cancelled."""
         while True:

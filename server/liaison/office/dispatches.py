@@ -118,6 +118,9 @@ class DispatchDepartment:
             frames.DispatchView: self.show,
         }
 
+    async def start(self) -> None:
+        """Nothing needs to be known: every command reads the log."""
+
     async def run(self) -> None:
         """Write what is missing, repeat what is urgent, and close gaps that a restore has left, until cancelled."""
         while True:

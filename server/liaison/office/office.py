@@ -139,9 +139,11 @@ class Office:
     async def running(self) -> AsyncIterator[None]:
         """Run the node's loops. A loop that fails takes the node down, because half an office is no office.
 
-        Raises DirectoryUnavailableError when the accounts can't be read at the start.
+        Raises DirectoryUnavailableError or LogUnavailableError when what everything goes by can't be read at the start.
         """
         await self.registry.start()
+        for department in self.departments:
+            await department.start()
         detach = self.bus.attach(self)
         stop_listening = self.registry.on_change(self._rights_changed)
         try:

@@ -35,6 +35,9 @@ class Operations:
             frames.Revoke: self._revoke,
         }
 
+    async def start(self) -> None:
+        """Nothing needs to be known."""
+
     async def run(self) -> None:
         """Nothing is due by itself."""
 

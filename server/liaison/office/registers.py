@@ -35,6 +35,10 @@ class Department(Protocol):
         """Give what carries out each of its commands; handlers authorise by themselves and raise LiaisonError."""
         ...
 
+    async def start(self) -> None:
+        """Learn what the office must know before it serves anybody. Raises LogUnavailableError."""
+        ...
+
     async def run(self) -> None:
         """Do what is due by itself, until cancelled; one that does nothing by itself may return at once."""
         ...
