@@ -1,4 +1,5 @@
 import asyncio
+import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -189,24 +190,71 @@ async def test_what_one_turn_of_the_loop_sends_leaves_in_one_write(
     server: EchoServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     peer, echo = await server.connect()
-    writes: list[bytes] = []
-
-    class Counting:
-        def __getattr__(self, name: str) -> object:
-            return getattr(transport, name)
-
-        def write(self, data: bytes) -> None:
-            writes.append(data)
-            transport.write(data)
-
-    transport = echo.socket._transport
-    monkeypatch.setattr(echo.socket, "_transport", Counting())
+    writes = _note_writes(monkeypatch)
     sent = [websocket_frame(b"%d" % number) for number in range(50)]
-    for frame in sent:
-        echo.socket.send(frame)
+    for number, frame in enumerate(sent):
+        if number % 2:
+            echo.socket.send(frame)
+        else:
+            assert echo.socket.offer(frame)
     assert writes == []
     assert await peer.reader.readexactly(sum(map(len, sent))) == b"".join(sent)
     assert writes == [b"".join(sent)]
+
+
+async def test_everything_comes_once_and_in_order_while_the_kernel_takes_a_part_or_nothing(server: EchoServer) -> None:
+    peer, echo = await server.connect()
+    descriptor = peer.writer.get_extra_info("socket").fileno()
+    for round_ in range(3):
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # A transport that reads, as all of sockets.
+        sent = read = b""
+        # Odd sizes, so that the kernel takes a part of one; and on after it takes nothing.
+        for number in range(60):
+            frame = websocket_frame(bytes([round_, number]) * 3_001)
+            echo.socket.send(frame)
+            sent += frame
+            await asyncio.sleep(0)
+        assert echo.socket.buffered_bytes()
+        # The kernel has room before the transport comes to use it, and the next frame must not.
+        while len(read) < 300_000:
+            try:
+                read += os.read(descriptor, 65_536)
+            except BlockingIOError:
+                break
+        echo.socket.send(last := websocket_frame(b"last"))
+        echo.socket.flush()
+        peer.writer.transport.resume_reading()  # type: ignore[attr-defined]  # As above.
+        read += await peer.reader.readexactly(len(sent) + len(last) - len(read))
+        assert read == sent + last
+
+
+async def test_a_full_connection_takes_no_offer(server: EchoServer) -> None:
+    peer, echo = await server.connect()
+    peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # As above.
+    await _fill(echo.socket)
+    buffered = echo.socket.buffered_bytes()
+    assert not echo.socket.offer(b"frame")
+    assert echo.socket.buffered_bytes() == buffered
+
+
+async def test_one_turn_offers_no_more_than_a_buffer(server: EchoServer) -> None:
+    _peer, echo = await server.connect()
+    assert echo.socket.offer(bytes(HIGH_WATER_BYTES + 1))
+    assert not echo.socket.offer(b"frame")
+
+
+async def test_nothing_is_written_to_a_descriptor_that_may_be_another_connection_by_now(
+    server: EchoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _peer, echo = await server.connect()
+    writes = _note_writes(monkeypatch)
+    echo.socket.send(b"queued before the end")
+    echo.socket.abort()
+    assert echo.socket.offer(b"offered behind it")
+    await echo.closed.wait()
+    echo.socket.send(b"sent after it")
+    await asyncio.sleep(0)
+    assert writes == []
 
 
 async def test_a_silent_peer_is_pinged_and_given_up_after_ten_seconds_without_a_byte(server: EchoServer) -> None:
@@ -321,6 +369,18 @@ async def test_closing_the_group_ends_everybody_with_the_code(server: EchoServer
         peer.send(Opcode.CLOSE, b"\x03\xf4")
     await closing
     assert len(server.group) == 0
+
+
+def _note_writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    writes: list[bytes] = []
+    write = os.write
+
+    def noting(descriptor: int, data: bytes) -> int:
+        writes.append(data)
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", noting)
+    return writes
 
 
 async def _fill(socket: SocketProtocol) -> None:

@@ -140,6 +140,12 @@ class Wire:
             self.frames.extend(msgspec.msgpack.decode(payload) for payload in _payloads(frames))
             self.after_send()
 
+    def offer(self, frames: bytes) -> bool:
+        if not self.is_writable:
+            return False
+        self.send(frames)
+        return True
+
     def buffered_bytes(self) -> int:
         return 0
 

@@ -26,19 +26,13 @@ class Reader:
 
     def __init__(self) -> None:
         self.connection = Wire()
+        self.offer = self.connection.offer
         self.fell_behind_at: list[int] = []
         self.started_over = 0
 
     @property
-    def is_writable(self) -> bool:
-        return self.connection.is_writable
-
-    @property
     def seqs(self) -> list[int]:
         return self.connection.seqs
-
-    def send(self, frames: bytes) -> None:
-        self.connection.send(frames)
 
     def fall_behind(self, cursor: int) -> None:
         self.fell_behind_at.append(cursor)

@@ -61,6 +61,12 @@ class Link:
             self._was_full = self._was_full or self._to_client_bytes > HIGH_WATER_BYTES
             self._deliver_later()
 
+    def offer(self, frames: bytes) -> bool:
+        is_taken = self.is_writable
+        if is_taken:
+            self.send(frames)
+        return is_taken
+
     @property
     def is_writable(self) -> bool:
         return not self._was_full

@@ -3,10 +3,15 @@
 Joining frames is worth more than anything else on this path: a write costs the kernel 6 to 9 µs, whatever is in it. One
 callback writes for all connections of a node, and one timer wheel holds all their deadlines; at rest a connection owns
 neither a task nor a timer.
+
+Where there is nothing to join, what stands between us and the kernel's write counts. So a connection without TLS writes
+to its socket itself for as long as the kernel takes everything, and only what it doesn't take is the transport's.
 """
 
 import asyncio
+import os
 import random
+import sys
 from abc import abstractmethod
 from typing import Final, Protocol
 
@@ -43,7 +48,8 @@ class ConnectionGroup:
         self.max_buffered_bytes = max_buffered_bytes
         self._rng = rng
         self._members: set[CoalescingConnection] = set()
-        self._unflushed: list[CoalescingConnection] = []
+        # Those that have queued something in this turn of the loop; whoever adds the first one calls `flush_soon`.
+        self.unflushed: list[CoalescingConnection] = []
         self._emptied = asyncio.Event()
         self._emptied.set()
 
@@ -65,14 +71,14 @@ class ConnectionGroup:
         if not self._members:
             self._emptied.set()
 
-    def flush_later(self, connection: "CoalescingConnection") -> None:
-        """Write what `connection` has queued once this turn of the loop is over."""
-        if not self._unflushed:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._unflushed.append(connection)
+    def flush_soon(self) -> None:
+        """Write what the connections in `unflushed` have queued once this turn of the loop is over."""
+        asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
-        connections, self._unflushed = self._unflushed, []
+        connections = self.unflushed.copy()
+        # The list itself stays: connections know it.
+        self.unflushed.clear()
         for connection in connections:
             connection.flush()
 
@@ -98,24 +104,34 @@ class CoalescingConnection(asyncio.Protocol):
 
     __slots__ = (
         "_cause",
+        "_fd",
         "_group",
         "_handed_bytes",
         "_has_begun",
         "_is_blocked",
         "_is_closing",
+        "_more_pending",
         "_pending",
         "_pending_bytes",
         "_reading_paused",
         "_source",
         "_taken_bytes",
         "_transport",
+        "_transport_has_some",
+        "_unflushed",
     )
 
     def __init__(self, transport: asyncio.Transport, group: ConnectionGroup) -> None:
         self._transport = transport
+        self._fd = _descriptor(transport)
+        # Whatever was written before, as the end of the upgrade, must not be overtaken.
+        self._transport_has_some = True
         self._group = group
         self._source: Source | None = None
-        self._pending: list[bytes] = []
+        self._unflushed = group.unflushed
+        # What this turn of the loop has queued. Nearly always it is one piece, and a list would be made for each.
+        self._pending = b""
+        self._more_pending: list[bytes] = []
         self._pending_bytes = 0
         self._handed_bytes = 0
         self._taken_bytes = 0
@@ -146,6 +162,26 @@ class CoalescingConnection(asyncio.Protocol):
         """Queue finished frames; all of this turn of the loop leave in one write."""
         if not self._is_closing:
             self._queue(frames)
+
+    def offer(self, frames: bytes) -> bool:
+        """Queue finished frames like `send`, unless `is_writable` is false; then do nothing and say so.
+
+        Written out here, because each call within would cost a delivery where nothing can be joined 1 %.
+        """
+        if self._is_blocked or self._pending_bytes > HIGH_WATER_BYTES:
+            return False
+        if self._is_closing:
+            return True
+        if self._pending_bytes:
+            self._more_pending.append(frames)
+        else:
+            self._pending = frames
+            unflushed = self._unflushed
+            if not unflushed:
+                self._group.flush_soon()
+            unflushed.append(self)
+        self._pending_bytes += len(frames)
+        return True
 
     @property
     def is_writable(self) -> bool:
@@ -179,30 +215,53 @@ class CoalescingConnection(asyncio.Protocol):
     # ------------------------------------------------------------------------------------------------------ the writing
 
     def _queue(self, frames: bytes) -> None:
-        if not self._pending:
-            self._group.flush_later(self)
-        self._pending.append(frames)
+        if self._pending_bytes:
+            self._more_pending.append(frames)
+        else:
+            self._pending = frames
+            if not self._unflushed:
+                self._group.flush_soon()
+            self._unflushed.append(self)
         self._pending_bytes += len(frames)
 
     def flush(self) -> None:
         """Write what is queued, as one piece."""
-        pending, size = self._pending, self._pending_bytes
-        if not pending or not self._has_begun:
+        size = self._pending_bytes
+        if not size or not self._has_begun:
             return
-        self._pending = []
-        self._pending_bytes = 0
+        frames, self._pending, self._pending_bytes = self._pending, b"", 0
+        if self._more_pending:
+            frames = b"".join((frames, *self._more_pending))
+            self._more_pending = []
+        # This also guards the descriptor: once the transport closes, its number may be another connection's.
         if self._transport.is_closing():
             return
         self._handed_bytes += size
-        self._transport.write(pending[0] if len(pending) == 1 else b"".join(pending))
+        if self._transport_has_some:
+            self._transport_has_some = self._fd < 0 or self._transport.get_write_buffer_size() > 0
+        if not self._transport_has_some:
+            try:
+                written = os.write(self._fd, frames)
+            except OSError:
+                # Full, or broken, which the transport finds out as well and tells in its own way.
+                written = 0
+            frames = frames[written:]
+        if frames:
+            self._transport_has_some = True
+            self._transport.write(frames)
+        if self._is_blocked or size > HIGH_WATER_BYTES:
+            self._judge_backlog()
+
+    def _judge_backlog(self) -> None:
+        """Much was written at once, or to a peer that takes too little."""
         if self._is_closing:
             return
-        if self._is_blocked:
-            if self._transport.get_write_buffer_size() > self._group.max_buffered_bytes:
-                self._give_up(CloseCode.SLOW, "too much waits for this client", "slow")
-        elif size > HIGH_WATER_BYTES and self._source is not None:
+        if not self._is_blocked:
             # `is_writable` was false for this turn, although the transport never paused us.
-            self._source.on_writable()
+            if self._source is not None:
+                self._source.on_writable()
+        elif self._transport.get_write_buffer_size() > self._group.max_buffered_bytes:
+            self._give_up(CloseCode.SLOW, "too much waits for this client", "slow")
 
     def pause_writing(self) -> None:
         """The transport holds more than the high-water mark: the peer takes too little.
@@ -259,8 +318,7 @@ class CoalescingConnection(asyncio.Protocol):
         self._is_closing = True
         self._group.wheel.cancel(self)
         self._group.discard(self)
-        self._pending.clear()
-        self._pending_bytes = 0
+        self._pending, self._more_pending, self._pending_bytes = b"", [], 0
         self._report()
 
     # -------------------------------------------------------------------------------------------------------- deadlines
@@ -289,3 +347,11 @@ class CoalescingConnection(asyncio.Protocol):
 def spoken(code: CloseCode) -> str:
     """Give a close code as a cause for people: `unknown outcome`."""
     return code.name.lower().replace("_", " ")
+
+
+def _descriptor(transport: asyncio.Transport) -> int:
+    """Give the socket that frames may be written to past the transport; -1 where they must go through it."""
+    sock = transport.get_extra_info("socket")
+    has_tls = transport.get_extra_info("sslcontext") is not None
+    # On Windows a socket is no file.
+    return -1 if sock is None or has_tls or sys.platform == "win32" else int(sock.fileno())

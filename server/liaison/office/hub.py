@@ -38,6 +38,10 @@ BUS_DOWN_POLL_S: Final = 0.25
 _TURNS: Final = (EntryKind.SUSPENSION, EntryKind.RESUMPTION)
 
 
+# Takes finished frames, or gives False when the socket is full; see ports.connection.
+Offer = Callable[[bytes], bool]
+
+
 class Receiver(Protocol):
     """A subscription, as the hub serves it while it is level."""
 
@@ -45,9 +49,9 @@ class Receiver(Protocol):
     delegation: DelegationId
 
     @property
-    def is_writable(self) -> bool: ...
-
-    def send(self, frames: bytes) -> None: ...
+    def offer(self) -> Offer:
+        """Its connection's own method: what stood between would cost each delivery as much as the hub's whole loop."""
+        ...
 
     def fall_behind(self, cursor: int) -> None:
         """The socket is full: everything up to `cursor` was sent, the rest is to be read from the log."""
@@ -81,7 +85,7 @@ class Hub:
         self._spawn = spawn
         self._on_turn = on_turn
         self._ring: deque[EncodedEntry] = deque(maxlen=RING_ENTRIES)
-        self._live: dict[WireFormat, dict[Receiver, None]] = {wire: {} for wire in WireFormat}
+        self._live: dict[WireFormat, dict[Receiver, Offer]] = {wire: {} for wire in WireFormat}
         self._live_by_side: Counter[DelegationId] = Counter()
         self._ahead: dict[int, Entry] = {}
         self._known_head = 0
@@ -105,7 +109,7 @@ class Hub:
 
     def join_live(self, receiver: Receiver) -> None:
         """Serve this subscription from now on; it must be level with `head`."""
-        self._live[receiver.wire][receiver] = None
+        self._live[receiver.wire][receiver] = receiver.offer
         self._live_by_side[receiver.delegation] += 1
 
     def leave_live(self, receiver: Receiver) -> None:
@@ -168,11 +172,7 @@ class Hub:
         for wire, receivers in self._live.items():
             if receivers:
                 frames = joined_frames(encoded, wire)
-                for receiver in receivers:
-                    if receiver.is_writable:
-                        receiver.send(frames)
-                    else:
-                        full.append(receiver)
+                full += [receiver for receiver, offer in receivers.items() if not offer(frames)]
         for receiver in full:
             self.leave_live(receiver)
             receiver.fall_behind(before)

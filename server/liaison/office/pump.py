@@ -42,6 +42,7 @@ class Subscription:
         "is_active",
         "is_announced",
         "needs_reset",
+        "offer",
         "wire",
     )
 
@@ -49,6 +50,7 @@ class Subscription:
         self._pump = pump
         self.channel = channel
         self.connection = pump.connection
+        self.offer = pump.offer
         self.wire = pump.wire
         self.delegation = pump.delegation
         self.hub: Hub | None = None
@@ -57,15 +59,6 @@ class Subscription:
         self.is_active = True
         # Until the client knows of the subscription, nothing may be sent for it.
         self.is_announced = False
-
-    @property
-    def is_writable(self) -> bool:
-        """Whether the socket takes more."""
-        return self.connection.is_writable
-
-    def send(self, frames: bytes) -> None:
-        """Hand over finished frames."""
-        self.connection.send(frames)
 
     def fall_behind(self, cursor: int) -> None:
         """Go on from the log after `cursor`."""
@@ -96,6 +89,8 @@ class Pump:
     ) -> None:
         """`on_unreadable` hears of a channel that can't be followed on, and isn't any more."""
         self.connection = connection
+        # One for all subscriptions.
+        self.offer = connection.offer
         self.wire = wire
         self.delegation = delegation
         self.subscriptions: dict[ChannelId, Subscription] = {}
@@ -200,7 +195,7 @@ class Pump:
     def _is_level(subscription: Subscription) -> bool:
         hub = subscription.hub
         assert hub is not None
-        return not subscription.needs_reset and subscription.cursor == hub.head and subscription.is_writable
+        return not subscription.needs_reset and subscription.cursor == hub.head and subscription.connection.is_writable
 
     def _go_live(self, subscription: Subscription) -> None:
         assert subscription.hub is not None
@@ -243,7 +238,7 @@ class Pump:
             subscription.needs_reset = False
             subscription.cursor = max(0, hub.head - _RESET_TAIL)
             reset = Reset(hub.channel, hub.epoch, subscription.cursor)
-            subscription.send(finished_frame(reset, self.wire))
+            self.connection.send(finished_frame(reset, self.wire))
         rows = hub.after(subscription.cursor)
         if rows is None and subscription.cursor < hub.head:
             epoch = hub.epoch
@@ -256,7 +251,7 @@ class Pump:
             rows = self._up_to(hub.head, page)
         if rows:
             rows = rows[:_PAGE_ENTRIES]
-            subscription.send(joined_frames(rows, self.wire))
+            self.connection.send(joined_frames(rows, self.wire))
             subscription.cursor = rows[-1].entry.seq
             self._observer.caught_up(len(rows))
             # Lets the connection write, so that a full socket is seen before the next page.

@@ -15,6 +15,13 @@ class Connection(Protocol):
         """
         ...
 
+    def offer(self, frames: bytes) -> bool:
+        """Queue frames as `send` does, if the peer takes enough; else queue nothing and give False.
+
+        The hub calls this for each delivery and nothing else, so it must cost next to nothing.
+        """
+        ...
+
     @property
     def is_writable(self) -> bool:
         """False while the peer takes too little: send no more messages, let them be read from the log later."""
