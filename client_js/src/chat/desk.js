@@ -67,7 +67,7 @@ export class Desk {
       ...this.listen(),
       this.followAddress(),
       this.tellAvailability(),
-      this.followShortcuts(),
+      this.followExtras(),
     ];
   }
 
@@ -92,7 +92,6 @@ export class Desk {
         loadExtrasLater();
         for (const { channel, head } of client.channels.values())
           if (!this.told.has(channel)) this.told.set(channel, head);
-        client.watchPresence();
         for (const channel of client.channels.keys()) client.subscribe(channel);
         if (!client.channels.has(this.selected.value)) this.open(isNarrow() ? "" : this.firstChannel());
       }),
@@ -113,9 +112,9 @@ export class Desk {
     ];
   }
 
-  /** Once they are here. */
-  followShortcuts() {
-    return effect(() => extras.value?.followShortcuts(this));
+  /** What goes on all the while and is loaded later. */
+  followExtras() {
+    return effect(() => extras.value?.accompany(this));
   }
 
   /** Notify of what is new in a channel. @param {string} channel */

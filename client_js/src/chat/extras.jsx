@@ -7,13 +7,18 @@
 import "./chat.jsx";
 import "../shared/page.jsx";
 
-import { addTexts } from "../shared/i18n.js";
+import { followPresence } from "../shared/follow_presence.js";
+import { addTexts, LOCALES, loadTexts } from "../shared/i18n.js";
+import { en as innerEn } from "../shared/inner_messages_en.js";
+import { ko as innerKo } from "../shared/inner_messages_ko.js";
 import { en as outerEn } from "../shared/outer_messages_en.js";
 import { ko as outerKo } from "../shared/outer_messages_ko.js";
 import { en } from "./messages_en.js";
 import { ko } from "./messages_ko.js";
+import { followShortcuts } from "./shortcuts.js";
 
 addTexts({ ko, en });
+addTexts({ ko: innerKo, en: innerEn });
 addTexts({ ko: outerKo, en: outerEn });
 
 export { Notices } from "../shared/notices.jsx";
@@ -30,4 +35,11 @@ export { OwnMenu } from "./own_menu.jsx";
 export { PeoplePanel } from "./people_panel.jsx";
 export { QuickSwitcher } from "./quick_switcher.jsx";
 export { SearchPanel } from "./search_panel.jsx";
-export { followShortcuts } from "./shortcuts.js";
+
+/** Begin what goes on as long as the page is open. @param {import('./desk.js').Desk} desk */
+export function accompany(desk) {
+  followPresence(desk.live);
+  // The other language too, so that one can switch to it without a line.
+  for (const name of LOCALES) loadTexts(name).catch(() => {});
+  return followShortcuts(desk);
+}

@@ -4,12 +4,15 @@
 import "./chat.jsx";
 import "../shared/page.jsx";
 
-import { addTexts } from "../shared/i18n.js";
-import { en } from "../shared/outer_messages_en.js";
-import { ko } from "../shared/outer_messages_ko.js";
+import { loadMoreTexts } from "../shared/i18n.js";
 import { addStyle } from "./use_extras.js";
 
-addTexts({ ko, en });
-await addStyle();
+await Promise.all([
+  loadMoreTexts({
+    ko: () => import("../shared/outer_messages_ko.js"),
+    en: () => import("../shared/outer_messages_en.js"),
+  }),
+  addStyle("sign-in-style"),
+]);
 
 export { LoginForm } from "../shared/login_form.jsx";

@@ -69,4 +69,7 @@ export const en = {
   search_label: "Search messages",
   search_none: "Nothing found for “{query}”.",
   search_results: "Results: {count}",
+
+  help: "Keyboard shortcuts",
+  account: "Account and notifications",
 };

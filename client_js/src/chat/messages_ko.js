@@ -69,4 +69,7 @@ export const ko = {
   search_label: "메시지 검색",
   search_none: "“{query}” 검색 결과가 없습니다.",
   search_results: "검색 결과: {count}건",
+
+  help: "단축키",
+  account: "계정 및 알림",
 };

@@ -1,7 +1,10 @@
 /** The people of the office and whether they are here, as far as their side shows it. */
 
 import { useComputed } from "@preact/signals";
+import { useRef } from "preact/hooks";
+
 import { connectivityOf } from "../sdk/presence.js";
+import { UNKNOWN_PRESENCE } from "../sdk/unknown_presence.js";
 import { formatTime } from "../shared/clocks.js";
 import { locale, t, titled } from "../shared/i18n.js";
 import { byReach, personState } from "../shared/person.js";
@@ -15,14 +18,16 @@ import { PanelHead } from "./panel_head.jsx";
 
 /** @param {{ desk: Desk }} props */
 export function PeoplePanel({ desk }) {
+  const { link, presence, sides } = desk.live;
+  // The first word of who is here comes at once after this panel: people whose order it changes would jump.
+  const isTold = useRef(false);
+  isTold.current ||= presence.value !== UNKNOWN_PRESENCE || link.value.name !== "connected";
   return (
-    <aside class="panel people" aria-label={t("people")}>
+    <aside class="panel people" aria-label={t("people")} aria-busy={!isTold.current}>
       <PanelHead desk={desk} title={t("people")} />
       <AvailabilityChoice desk={desk} />
       <Staleness desk={desk} />
-      {desk.live.sides.map((side) => (
-        <SidePeople key={side.id} desk={desk} side={side} />
-      ))}
+      {isTold.current && sides.map((side) => <SidePeople key={side.id} desk={desk} side={side} />)}
     </aside>
   );
 }
@@ -53,7 +58,8 @@ function AvailabilityChoice({ desk }) {
 function Staleness({ desk }) {
   const { live } = desk;
   const { current, staleSinceMs } = live.presence.value;
-  if (current) return null;
+  // On a new line it is a moment until the server tells.
+  if (current || (staleSinceMs === 0 && live.link.value.name === "connected")) return null;
   const time = staleSinceMs ? formatTime(staleSinceMs, locale.value, live.timeZone) : "";
   return <p class="stale">{time ? t("people_stale", { time }) : t("people_unknown")}</p>;
 }

@@ -12,7 +12,7 @@ let loading;
 
 /** Load them; again if they could not be had. Rejects without a connection. */
 export function loadExtras() {
-  loading ??= Promise.all([import("./extras.jsx"), addStyle()]).then(
+  loading ??= Promise.all([import("./extras.jsx"), addStyle("sign-in-style"), addStyle("later-style")]).then(
     ([loaded]) => {
       extras.value = loaded;
     },
@@ -24,10 +24,15 @@ export function loadExtras() {
   return loading;
 }
 
-/** Without it they would be drawn bare. @returns {Promise<void>} */
-export function addStyle() {
-  const address = document.querySelector("meta[name=later-style]")?.getAttribute("content");
+/**
+ * Without it they would be drawn bare.
+ * @param {'sign-in-style' | 'later-style'} name   As the page's head has it.
+ * @returns {Promise<void>}
+ */
+export function addStyle(name) {
+  const address = document.querySelector(`meta[name=${name}]`)?.getAttribute("content");
   return new Promise((resolve, reject) => {
+    if (document.querySelector(`link[href="${address}"]`)) return resolve();
     const link = document.createElement("link");
     link.rel = "stylesheet";
     link.href = address ?? "";

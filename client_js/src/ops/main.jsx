@@ -3,9 +3,12 @@
 import "uplot/dist/uPlot.min.css";
 import "../shared/base.css";
 import "../shared/outer.css";
+import "../shared/inner.css";
 import "./ops.css";
 
 import { addTexts } from "../shared/i18n.js";
+import { en as innerEn } from "../shared/inner_messages_en.js";
+import { ko as innerKo } from "../shared/inner_messages_ko.js";
 import { LoginForm } from "../shared/login_form.jsx";
 import { en as outerEn } from "../shared/outer_messages_en.js";
 import { ko as outerKo } from "../shared/outer_messages_ko.js";
@@ -14,6 +17,7 @@ import { en } from "./messages_en.js";
 import { ko } from "./messages_ko.js";
 import { OperationsPage } from "./operations.jsx";
 
+addTexts({ ko: innerKo, en: innerEn });
 addTexts({ ko: outerKo, en: outerEn });
 addTexts({ ko, en });
 startPage("ops_title", OperationsPage, async () => ({ LoginForm }));

@@ -6,6 +6,7 @@ import { useEffect, useMemo } from "preact/hooks";
 import { Operations } from "../sdk/operations.js";
 import { ConnectionStatus } from "../shared/connection_status.jsx";
 import { DisplaySettings } from "../shared/display_settings.jsx";
+import { followPresence } from "../shared/follow_presence.js";
 import { t, titled } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
 import { Notices } from "../shared/notices.jsx";
@@ -33,11 +34,12 @@ export function OperationsPage({ live, signOut }) {
 /** @param {{ live: Live, signOut: () => void }} props */
 function Dashboard({ live, signOut }) {
   const operations = useMemo(() => new Operations(live.client, pageTimers), [live]);
-  const sessions = useSignal(live.client.sessions);
+  const presence = useMemo(() => followPresence(live), [live]);
+  const sessions = useSignal(operations.sessions);
   const statistics = useSignal(operations.statistics);
   useEffect(() => {
     const ends = [
-      live.client.on("sessions", (table) => {
+      operations.on("sessions", (table) => {
         sessions.value = table;
       }),
       operations.on("statistics", (figures) => {
@@ -48,8 +50,7 @@ function Dashboard({ live, signOut }) {
       operations.on("error", ({ where, error }) => console.warn(`liaison: ${where}`, error)),
       followView(),
     ];
-    live.client.watchSessions();
-    live.client.watchPresence();
+    operations.watchSessions();
     operations.watchStatistics();
     return () => {
       for (const end of ends) end();
@@ -70,7 +71,7 @@ function Dashboard({ live, signOut }) {
         <Charts live={live} statistics={statistics.value} />
         <div class="columns">
           <PresenceBoard live={live} />
-          <PresenceLog live={live} operations={operations} />
+          <PresenceLog live={live} presence={presence} operations={operations} />
         </div>
         <div class="columns">
           <SlowConsumers live={live} sessions={sessions.value} statistics={statistics.value} />

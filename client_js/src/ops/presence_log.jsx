@@ -16,6 +16,7 @@ import { show, view } from "./view.js";
 
 /** @typedef {import('../shared/live.js').Live} Live */
 /** @typedef {import('../sdk/operations.js').Operations} Operations */
+/** @typedef {import('../sdk/presence_feed.js').PresenceFeed} PresenceFeed */
 /** @typedef {import('./presence_changes.js').Change} Change */
 /** @typedef {import('../sdk/operations_frames.js').PresenceLogPage} Page */
 /** @typedef {import('../sdk/codes.js').CommandError} CommandError */
@@ -23,9 +24,9 @@ import { show, view } from "./view.js";
 /** As many as fill the box, and then some. */
 const SEEDED = 50;
 
-/** @param {{ live: Live, operations: Operations }} props */
-export function PresenceLog({ live, operations }) {
-  const changes = useChanges(live, operations);
+/** @param {{ live: Live, presence: PresenceFeed, operations: Operations }} props */
+export function PresenceLog({ live, presence, operations }) {
+  const changes = useChanges(live, presence, operations);
   const { side, who, at } = view.value;
   const shown = changes.filter(({ delegation, user }) => (!side || delegation === side) && (!who || user === who));
   return (
@@ -46,18 +47,18 @@ export function PresenceLog({ live, operations }) {
 
 /**
  * What the server remembers, and what comes in.
- * @param {Live} live @param {Operations} operations
+ * @param {Live} live @param {PresenceFeed} presence @param {Operations} operations
  */
-function useChanges(live, operations) {
+function useChanges(live, presence, operations) {
   /** @type {import('@preact/signals').Signal<readonly Change[]>} */
   const changes = useSignal([]);
   const isConnected = live.link.value.name === "connected";
   useEffect(
     () =>
-      live.client.on("presence_change", ({ before, diff }) => {
+      presence.on("change", ({ before, diff }) => {
         changes.value = withDiff(changes.peek(), before.users, diff, live.client.serverNowMs());
       }),
-    [live, changes],
+    [live, presence, changes],
   );
   useEffect(() => {
     if (!isConnected) return;

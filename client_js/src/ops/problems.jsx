@@ -10,7 +10,7 @@ import { slowSessions } from "./session_filter.js";
 
 /** @typedef {import('../shared/live.js').Live} Live */
 /** @typedef {import('../sdk/statistics.js').Statistics} Statistics */
-/** @typedef {Live['client']['sessions']} Sessions */
+/** @typedef {import('../sdk/sessions.js').Sessions} Sessions */
 
 /** @param {{ live: Live, sessions: Sessions, statistics: Readonly<Statistics> }} props */
 export function SlowConsumers({ live, sessions, statistics }) {

@@ -1,6 +1,6 @@
 /** Which sessions the table shows, and in which order. Pure. */
 
-/** @typedef {import('../sdk/frames.js').SessionInfo} Session */
+/** @typedef {import('../sdk/operations_frames.js').SessionInfo} Session */
 
 /**
  * The sessions of a side, a node and a user, where one is named.

@@ -14,7 +14,7 @@ import { show, view } from "./view.js";
 /** @typedef {import('../shared/live.js').Live} Live */
 /** @typedef {import('./session_filter.js').Session} Session */
 
-/** @param {{ live: Live, sessions: Live['client']['sessions'], operations: import('../sdk/operations.js').Operations }} props */
+/** @param {{ live: Live, sessions: import('../sdk/sessions.js').Sessions, operations: import('../sdk/operations.js').Operations }} props */
 export function SessionTable({ live, sessions, operations }) {
   /** @type {import('@preact/signals').Signal<import('./confirmation.jsx').Question | undefined>} */
   const question = useSignal(undefined);

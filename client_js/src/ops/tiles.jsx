@@ -5,7 +5,7 @@ import { sideStyle } from "../shared/side_label.jsx";
 import { formatBytes } from "./format_bytes.js";
 
 /** @typedef {import('../shared/live.js').Live} Live */
-/** @typedef {Live['client']['sessions']} Sessions */
+/** @typedef {import('../sdk/sessions.js').Sessions} Sessions */
 
 /** @param {{ live: Live, sessions: Sessions }} props */
 export function Tiles({ live, sessions }) {

@@ -11,13 +11,10 @@ import { Feeds } from "./feeds.js";
 import { FrameError, pushes, replies } from "./frames.js";
 import { MAX_MENTIONS, MAX_REACTION_CHARS, MAX_TAIL_MESSAGES, MAX_TEXT_BYTES, utf8Bytes } from "./limits.js";
 import { Outgoing } from "./outgoing.js";
-import { applyDiff, applySnapshot, UNKNOWN_PRESENCE } from "./presence.js";
 import { ReadMarks } from "./read_marks.js";
-import { applySessions, applySessionsDiff, UNKNOWN_SESSIONS } from "./sessions.js";
 import { unknownLog } from "./timeline.js";
 import { referenceTo, TimelineComposer } from "./timeline_view.js";
 import { Typists } from "./typists.js";
-import { Watch } from "./watch.js";
 
 /** @typedef {import("./connection.js").Environment} LineEnvironment */
 /** @typedef {import("./connection.js").ConnectionState} ConnectionState */
@@ -26,8 +23,6 @@ import { Watch } from "./watch.js";
 /** @typedef {import("./frames.js").DelegationInfo} DelegationInfo */
 /** @typedef {import("./frames.js").Title} Title */
 /** @typedef {import("./wire.js").Frame} Frame */
-/** @typedef {import("./presence.js").Presence} Presence */
-/** @typedef {import("./sessions.js").Sessions} Sessions */
 /** @typedef {import("./timeline_view.js").Timeline} Timeline */
 
 /** @typedef {LineEnvironment & {storage: import("./storage.js").Storage, newKey: () => string}} ClientEnvironment */
@@ -52,9 +47,7 @@ import { Watch } from "./watch.js";
  * @property {Me} connected
  * @property {string} timeline channel
  * @property {string} outbox channel
- * @property {Readonly<Presence>} presence
- * @property {{before: Readonly<Presence>, diff: import("./frames.js").PresenceDiff}} presence_change
- * @property {Readonly<Sessions>} sessions
+ * @property {undefined} resync something that arrived could not be read: what is held may lack it
  * @property {string} typing channel
  * @property {string} read channel
  * @property {{event: "added" | "removed" | "changed", channel: string}} channel
@@ -87,10 +80,6 @@ export class LiaisonClient {
   #typists;
   /** @type {ReadMarks} */
   #readMarks;
-  /** @type {Watch<Readonly<Presence>, import("./frames.js").PresenceSnapshot, import("./frames.js").PresenceDiff>} */
-  #presence;
-  /** @type {Watch<Readonly<Sessions>, import("./frames.js").SessionsSnapshot, import("./frames.js").SessionsDiff>} */
-  #sessions;
   /** @type {Map<string, TimelineComposer>} */
   #composers = new Map();
   /** @type {Me | undefined} */
@@ -114,7 +103,7 @@ export class LiaisonClient {
       onConnected: (reply) => this.#onConnected(reply),
       onLost: () => this.#onLost(),
       onPush: (frame) => this.#onPush(frame),
-      onUnreadable: (error) => this.#onUnreadable("wire", error),
+      onUnreadable: (error) => this.unreadable("wire", error),
       onError: (where, error) => this.#report(where, error),
     });
     const around = {
@@ -138,24 +127,6 @@ export class LiaisonClient {
     });
     this.#typists = new Typists({ ...around, onChange: (channel) => this.#events.emit("typing", channel) });
     this.#readMarks = new ReadMarks({ ...around, onChange: (channel) => this.#events.emit("read", channel) });
-    this.#presence = new Watch(
-      { type: "presence", unknown: UNKNOWN_PRESENCE, readSnapshot: replies.presence, applySnapshot, applyDiff },
-      {
-        ...around,
-        onChange: () => this.#events.emit("presence", this.presence),
-        onApplied: (before, diff) => this.#events.emit("presence_change", { before, diff }),
-      },
-    );
-    this.#sessions = new Watch(
-      {
-        type: "watch_sessions",
-        unknown: UNKNOWN_SESSIONS,
-        readSnapshot: replies.sessions,
-        applySnapshot: applySessions,
-        applyDiff: applySessionsDiff,
-      },
-      { ...around, onChange: () => this.#events.emit("sessions", this.sessions) },
-    );
   }
 
   // What is known
@@ -179,14 +150,6 @@ export class LiaisonClient {
 
   get channels() {
     return this.#channels;
-  }
-
-  get presence() {
-    return this.#presence.value;
-  }
-
-  get sessions() {
-    return this.#sessions.value;
   }
 
   /** When anything last arrived, by `now()`; 0 for never. */
@@ -358,10 +321,6 @@ export class LiaisonClient {
     return this.#ask(type, fields, read);
   }
 
-  presenceStats() {
-    return this.#ask("presence_stats", {}, replies.presenceStats);
-  }
-
   async refreshChannels() {
     const { channels } = await this.#ask("channels", {}, replies.channels);
     this.#setChannels(channels);
@@ -379,14 +338,6 @@ export class LiaisonClient {
   unsubscribe(channel) {
     this.#feeds.unsubscribe(channel);
     this.#composers.delete(channel);
-  }
-
-  watchPresence(on = true) {
-    this.#presence.want(on);
-  }
-
-  watchSessions(on = true) {
-    this.#sessions.want(on);
   }
 
   /** @param {Availability} state */
@@ -430,8 +381,6 @@ export class LiaisonClient {
     this.#events.emit("connected", this.#me);
     this.#sayAvailability();
     this.#feeds.onConnected();
-    this.#presence.onConnected();
-    this.#sessions.onConnected();
     this.#readMarks.onConnected();
     this.#offerWhatNeedsIt();
   }
@@ -445,8 +394,6 @@ export class LiaisonClient {
   #onLost() {
     this.#outgoing.onLost();
     this.#feeds.onLost();
-    this.#presence.onLost();
-    this.#sessions.onLost();
     this.#typists.onLost();
     this.#readMarks.onLost();
   }
@@ -457,7 +404,7 @@ export class LiaisonClient {
       this.#dispatch(frame);
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
-      this.#onUnreadable(`push ${frame.type}`, error);
+      this.unreadable(`push ${frame.type}`, error);
     }
   }
 
@@ -468,12 +415,6 @@ export class LiaisonClient {
         return this.#onMessage(pushes.message(frame, "message"));
       case "reset":
         return this.#onReset(pushes.reset(frame, "reset"));
-      case "presence_snapshot":
-        return this.#presence.onSnapshot(pushes.presence_snapshot(frame, "presence_snapshot"));
-      case "presence_diff":
-        return this.#presence.onDiff(pushes.presence_diff(frame, "presence_diff"));
-      case "sessions_diff":
-        return this.#sessions.onDiff(pushes.sessions_diff(frame, "sessions_diff"));
       case "typing":
         return this.#typists.onTyping(pushes.typing(frame, "typing"));
       case "read":
@@ -533,16 +474,18 @@ export class LiaisonClient {
     this.#events.emit("channel", { event, channel });
   }
 
-  /** @param {string} where @param {unknown} error */
-  #onUnreadable(where, error) {
+  /**
+   * Something arrived that could not be read; also for a module that adds to this class.
+   * @param {string} where @param {unknown} error
+   */
+  unreadable(where, error) {
     this.#report(where, error);
     const now = this.#env.now();
     const isTooSoon = now >= this.#resyncedMs && now - this.#resyncedMs < RESYNC_EVERY_MS;
     if (isTooSoon || !this.#connection.isConnected) return;
     this.#resyncedMs = now;
     this.#feeds.resync();
-    this.#presence.resync();
-    this.#sessions.resync();
+    this.#events.emit("resync", undefined);
   }
 
   /** @param {string} channel */

@@ -6,7 +6,7 @@
 import { fullJitterMs } from "./backoff.js";
 import { CLOSE_CODES, CommandError, isFinal, localError, mayReconnect } from "./codes.js";
 import { pushes, readError, replies } from "./frames.js";
-import { decodeFrame, encodeCommand, SUBPROTOCOLS } from "./wire.js";
+import { decodeFrame, encodeCommand, json } from "./wire.js";
 
 /** From the first byte of the handshake to the answer to `connect`. */
 const CONNECT_DEADLINE_MS = 15_000;
@@ -23,7 +23,7 @@ const OFFLINE_RETRY_MS = 30_000;
 const NORMAL_CLOSURE = 1000;
 
 /** @typedef {import("./wire.js").Frame} Frame */
-/** @typedef {import("./wire.js").WireFormat} WireFormat */
+/** @typedef {import("./wire.js").Wire} Wire */
 /** What the given setTimeout gives. @typedef {any} TimerId */
 
 /**
@@ -50,7 +50,7 @@ const NORMAL_CLOSURE = 1000;
  * @property {() => number} random 0 ≤ x < 1
  * @property {OnlineSignal} [online]
  * @property {string} [token]
- * @property {WireFormat} [wire]
+ * @property {Wire} [wire] `json` where none is given
  * @property {string} [client]
  * @property {string} [device]
  */
@@ -88,7 +88,7 @@ export class Connection {
   #env;
   /** @type {Handlers} */
   #handlers;
-  /** @type {WireFormat} */
+  /** @type {Wire} */
   #wire;
   /** @type {ConnectionState} */
   #state = { name: "idle" };
@@ -117,7 +117,7 @@ export class Connection {
   constructor(env, handlers) {
     this.#env = env;
     this.#handlers = handlers;
-    this.#wire = env.wire ?? "msgpack";
+    this.#wire = env.wire ?? json;
   }
 
   get state() {
@@ -196,7 +196,7 @@ export class Connection {
     /** @type {Socket} */
     let socket;
     try {
-      socket = new this.#env.WebSocket(this.#env.url, [SUBPROTOCOLS[this.#wire]]);
+      socket = new this.#env.WebSocket(this.#env.url, [this.#wire.subprotocol]);
     } catch (error) {
       this.#handlers.onError("connect", error);
       this.#retryLater(ownReason("connect_failed", String(error)));

@@ -172,54 +172,6 @@ export function readMessage(value, where) {
   }
 }
 
-const presenceUser = record({
-  user: text,
-  delegation: text,
-  connectivity: oneOf("online", "unconfirmed"),
-  availability: withDefault(text, ""),
-  devices: withDefault(natural, 0),
-  sinceMs: withDefault(natural, 0),
-  cause: withDefault(text, ""),
-});
-
-const presenceLeave = record({
-  user: text,
-  delegation: text,
-  cause: withDefault(text, ""),
-  timeMs: withDefault(natural, 0),
-});
-
-const sidePresence = record({
-  delegation: text,
-  granularity: oneOf("named", "count", "staffed"),
-  staffed: flag,
-  online: withDefault(natural, undefined),
-});
-
-const sessionInfo = record({
-  session: text,
-  user: text,
-  delegation: text,
-  role: text,
-  client: text,
-  device: text,
-  node: text,
-  transport: text,
-  addressClass: text,
-  sinceMs: natural,
-  subscriptions: natural,
-  bufferedBytes: withDefault(natural, 0),
-  lagMessages: withDefault(natural, 0),
-});
-
-const presenceSnapshot = record({
-  epoch: text,
-  version: natural,
-  users: listOf(presenceUser),
-  sides: listOf(sidePresence),
-  staleSinceMs: withDefault(natural, 0),
-});
-
 /** Readers of the answers to commands. */
 export const replies = {
   connect: record({
@@ -242,9 +194,6 @@ export const replies = {
   search: record({ messages: listOf(readMessage), more: withDefault(flag, false) }),
   channels: record({ channels: listOf(channelInfo) }),
   openDirect: record({ channel: channelInfo }),
-  presence: presenceSnapshot,
-  presenceStats: record({ sides: listOf(sidePresence), staleSinceMs: withDefault(natural, 0) }),
-  sessions: record({ version: natural, sessions: listOf(sessionInfo) }),
   ping: record({ timeMs: natural }),
 };
 
@@ -262,27 +211,12 @@ export const readError = record({
 /** Readers of pushes, by type; a type that isn't here is of a newer server and ignored. */
 export const pushes = {
   message: readMessage,
-  presence_snapshot: presenceSnapshot,
-  presence_diff: record({
-    epoch: text,
-    fromVersion: natural,
-    version: natural,
-    joins: withDefault(listOf(presenceUser), []),
-    leaves: withDefault(listOf(presenceLeave), []),
-    sides: withDefault(listOf(sidePresence), []),
-  }),
   typing: record({ channel: text, user: text }),
   read: record({ channel: text, delegation: text, seq: natural, user: withDefault(text, "") }),
   channel: record({
     event: oneOf("added", "removed", "changed"),
     channel: text,
     info: withDefault(channelInfo, undefined),
-  }),
-  sessions_diff: record({
-    fromVersion: natural,
-    version: natural,
-    opened: withDefault(listOf(sessionInfo), []),
-    closed: withDefault(listOf(text), []),
   }),
   notice: record({ severity: oneOf("info", "warning", "alarm"), name: text, text: title }),
   reset: record({ channel: text, epoch: natural, seq: natural }),
@@ -294,17 +228,10 @@ export const pushes = {
 /** @typedef {ReturnType<typeof personInfo>} PersonInfo */
 /** @typedef {ReturnType<typeof delegationInfo>} DelegationInfo */
 /** @typedef {ReturnType<typeof title>} Title */
-/** @typedef {ReturnType<typeof presenceUser>} PresenceUser */
-/** @typedef {ReturnType<typeof sidePresence>} SidePresence */
-/** @typedef {ReturnType<typeof sessionInfo>} SessionInfo */
-/** @typedef {ReturnType<typeof presenceSnapshot>} PresenceSnapshot */
-/** @typedef {ReturnType<typeof pushes.presence_diff>} PresenceDiff */
-/** @typedef {ReturnType<typeof pushes.sessions_diff>} SessionsDiff */
 /** @typedef {ReturnType<typeof replies.connect>} ConnectReply */
 /** @typedef {ReturnType<typeof replies.subscribe>} SubscribeReply */
 /** @typedef {ReturnType<typeof replies.publish>} PublishReply */
 /** @typedef {ReturnType<typeof replies.history>} HistoryPage */
 /** @typedef {ReturnType<typeof replies.search>} SearchPage */
-/** @typedef {ReturnType<typeof replies.sessions>} SessionsSnapshot */
 /** @typedef {ReturnType<typeof pushes.reset>} ResetPush */
 /** @typedef {ReturnType<typeof pushes.go_away>} GoAway */

@@ -1,27 +1,27 @@
 /**
- * What only ops have: figures of a node, the log of presence, ending a session or somebody's access. It works through a
+ * What only ops have: the table of sessions, figures of a node, the log of presence, ending a session or somebody's access. It works through a
  * `LiaisonClient` and is a module of its own, so that no other page loads it.
  */
 import { Emitter } from "./emitter.js";
-import { FrameError } from "./frames.js";
 import { operationsPushes, operationsReplies } from "./operations_frames.js";
+import { applySessions, applySessionsDiff, UNKNOWN_SESSIONS } from "./sessions.js";
 import { applyStatistics, applyStatisticsStep, UNKNOWN_STATISTICS } from "./statistics.js";
-import { Watch } from "./watch.js";
+import { takePushes, watchThrough } from "./watch.js";
 
 /** @typedef {import("./client.js").LiaisonClient} LiaisonClient */
+/** @typedef {import("./sessions.js").Sessions} Sessions */
 /** @typedef {import("./statistics.js").Statistics} Statistics */
 /** @typedef {import("./operations_frames.js").PresenceLogPage} PresenceLogPage */
 
 /**
  * @typedef {object} OperationsEvents
  * @property {Readonly<Statistics>} statistics
+ * @property {Readonly<Sessions>} sessions
  * @property {{where: string, error: unknown}} error
  */
 
 /** @param {unknown} answer */
 const nothing = (answer) => void answer;
-/** @type {import("./frames.js").Reader<import("./wire.js").Frame>} */
-const asItIs = (frame) => /** @type {import("./wire.js").Frame} */ (frame);
 
 export class Operations {
   /** @type {LiaisonClient} */
@@ -30,8 +30,10 @@ export class Operations {
   #events = new Emitter((event, error) => {
     if (event !== "error") this.#report(`listener of ${event}`, error);
   });
-  /** @type {Watch<Readonly<Statistics>, import("./statistics.js").StatisticsSnapshot, import("./statistics.js").StatisticsPush>} */
+  /** @type {import("./watch.js").Watch<Readonly<Statistics>, import("./statistics.js").StatisticsSnapshot, import("./statistics.js").StatisticsPush>} */
   #statistics;
+  /** @type {import("./watch.js").Watch<Readonly<Sessions>, import("./operations_frames.js").SessionsSnapshot, import("./operations_frames.js").SessionsDiff>} */
+  #sessions;
 
   /**
    * @param {LiaisonClient} client
@@ -39,7 +41,10 @@ export class Operations {
    */
   constructor(client, timers) {
     this.#client = client;
-    this.#statistics = new Watch(
+    const onError = (/** @type {string} */ where, /** @type {unknown} */ error) => this.#report(where, error);
+    this.#statistics = watchThrough(
+      client,
+      timers,
       {
         type: "watch_statistics",
         unknown: UNKNOWN_STATISTICS,
@@ -47,19 +52,28 @@ export class Operations {
         applySnapshot: applyStatistics,
         applyDiff: applyStatisticsStep,
       },
-      {
-        command: (type, fields) => client.ask(type, fields, asItIs),
-        timers,
-        onChange: () => this.#events.emit("statistics", this.statistics),
-        onError: (where, error) => this.#report(where, error),
-      },
+      { onChange: () => this.#events.emit("statistics", this.statistics), onError },
     );
-    client.on("state", ({ name }) => {
-      if (name === "connected") this.#statistics.onConnected();
-      else this.#statistics.onLost();
+    this.#sessions = watchThrough(
+      client,
+      timers,
+      {
+        type: "watch_sessions",
+        unknown: UNKNOWN_SESSIONS,
+        readSnapshot: operationsReplies.sessions,
+        applySnapshot: applySessions,
+        applyDiff: applySessionsDiff,
+      },
+      { onChange: () => this.#events.emit("sessions", this.sessions), onError },
+    );
+    takePushes(client, {
+      statistics: (frame) => this.#statistics.onDiff(operationsPushes.statistics(frame, "statistics")),
+      sessions_diff: (frame) => this.#sessions.onDiff(operationsPushes.sessions_diff(frame, "sessions_diff")),
     });
-    if (client.state.name === "connected") this.#statistics.onConnected();
-    client.on("push", (frame) => this.#onPush(frame));
+  }
+
+  get sessions() {
+    return this.#sessions.value;
   }
 
   /** The steps of the last quarter of an hour at the node one is connected to. */
@@ -80,6 +94,11 @@ export class Operations {
   /** Remembered, and asked for again after each reconnect. */
   watchStatistics(on = true) {
     this.#statistics.want(on);
+  }
+
+  /** Remembered, and asked for again after each reconnect. */
+  watchSessions(on = true) {
+    this.#sessions.want(on);
   }
 
   // Answered by a promise that rejects with a CommandError
@@ -107,17 +126,6 @@ export class Operations {
   async revoke(user, reason) {
     const { ended } = await this.#client.ask("revoke", { user, reason }, operationsReplies.revoke);
     return ended;
-  }
-
-  /** @param {import("./wire.js").Frame} frame */
-  #onPush(frame) {
-    if (frame.type !== "statistics") return;
-    try {
-      this.#statistics.onDiff(operationsPushes.statistics(frame, "statistics"));
-    } catch (error) {
-      if (!(error instanceof FrameError)) throw error;
-      this.#report("push statistics", error);
-    }
   }
 
   /** @param {string} where @param {unknown} error */

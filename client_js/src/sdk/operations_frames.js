@@ -4,6 +4,22 @@
  */
 import { flag, listOf, natural, numbers, oneOf, record, text, withDefault } from "./frames.js";
 
+const sessionInfo = record({
+  session: text,
+  user: text,
+  delegation: text,
+  role: text,
+  client: text,
+  device: text,
+  node: text,
+  transport: text,
+  addressClass: text,
+  sinceMs: natural,
+  subscriptions: natural,
+  bufferedBytes: withDefault(natural, 0),
+  lagMessages: withDefault(natural, 0),
+});
+
 const sideStatistics = record({
   delegation: text,
   sessions: natural,
@@ -50,15 +66,25 @@ const presenceEvent = record({
 });
 
 export const operationsReplies = {
+  sessions: record({ version: natural, sessions: listOf(sessionInfo) }),
   statistics: record({ node: text, stepMs: natural, steps: listOf(statisticsStep) }),
   presenceLog: record({ node: text, sinceMs: natural, events: listOf(presenceEvent), more: withDefault(flag, false) }),
   revoke: record({ ended: natural }),
 };
 
 export const operationsPushes = {
+  sessions_diff: record({
+    fromVersion: natural,
+    version: natural,
+    opened: withDefault(listOf(sessionInfo), []),
+    closed: withDefault(listOf(text), []),
+  }),
   statistics: record({ node: text, step: statisticsStep }),
 };
 
+/** @typedef {ReturnType<typeof sessionInfo>} SessionInfo */
+/** @typedef {ReturnType<typeof operationsReplies.sessions>} SessionsSnapshot */
+/** @typedef {ReturnType<typeof operationsPushes.sessions_diff>} SessionsDiff */
 /** @typedef {ReturnType<typeof statisticsStep>} StatisticsStep */
 /** @typedef {ReturnType<typeof operationsReplies.statistics>} StatisticsSnapshot */
 /** @typedef {ReturnType<typeof operationsPushes.statistics>} StatisticsPush */

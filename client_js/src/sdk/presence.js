@@ -5,10 +5,10 @@
  * not `current`, what it holds must not be shown: nobody knows.
  */
 
-/** @typedef {import("./frames.js").PresenceSnapshot} PresenceSnapshot */
-/** @typedef {import("./frames.js").PresenceDiff} PresenceDiff */
-/** @typedef {import("./frames.js").PresenceUser} PresenceUser */
-/** @typedef {import("./frames.js").SidePresence} SidePresence */
+/** @typedef {import("./presence_frames.js").PresenceSnapshot} PresenceSnapshot */
+/** @typedef {import("./presence_frames.js").PresenceDiff} PresenceDiff */
+/** @typedef {import("./presence_frames.js").PresenceUser} PresenceUser */
+/** @typedef {import("./presence_frames.js").SidePresence} SidePresence */
 
 /**
  * @typedef {object} Presence
@@ -24,18 +24,6 @@
 
 // Far more than arrives while a snapshot is under way; beyond it the oldest are of no use to a newer snapshot.
 const MAX_WAITING = 256;
-
-/** Nothing is known. @type {Readonly<Presence>} */
-export const UNKNOWN_PRESENCE = {
-  current: false,
-  needsSnapshot: true,
-  epoch: "",
-  version: 0,
-  users: new Map(),
-  sides: new Map(),
-  staleSinceMs: 0,
-  waiting: [],
-};
 
 /**
  * @param {Readonly<Presence>} presence

@@ -2,9 +2,9 @@
  * The table of live sessions that ops watch: a snapshot, then differences. Pure. (PROTOCOL.md §6)
  */
 
-/** @typedef {import("./frames.js").SessionInfo} SessionInfo */
-/** @typedef {import("./frames.js").SessionsSnapshot} SessionsSnapshot */
-/** @typedef {import("./frames.js").SessionsDiff} SessionsDiff */
+/** @typedef {import("./operations_frames.js").SessionInfo} SessionInfo */
+/** @typedef {import("./operations_frames.js").SessionsSnapshot} SessionsSnapshot */
+/** @typedef {import("./operations_frames.js").SessionsDiff} SessionsDiff */
 
 /**
  * @typedef {object} Sessions

@@ -1,7 +1,8 @@
 /**
- * Keeps one value that the server tells as a snapshot and then in differences: presence, or the table of sessions.
+ * Keeps one value that the server tells as a snapshot and then in differences: presence, the table of sessions, figures.
  */
 import { CommandError } from "./codes.js";
+import { FrameError } from "./frames.js";
 
 /** @typedef {import("./wire.js").Frame} Frame */
 
@@ -17,6 +18,49 @@ const RETRY_MS = 2_000;
  * @property {(value: Value, snapshot: Snapshot) => Value} applySnapshot
  * @property {(value: Value, diff: Diff) => Value} applyDiff
  */
+
+/** @type {import("./frames.js").Reader<Frame>} */
+const asItIs = (frame) => /** @type {Frame} */ (frame);
+
+/**
+ * Watch something on each line of a client.
+ * @template {{readonly needsSnapshot: boolean}} Value
+ * @template Snapshot, Diff
+ * @param {import("./client.js").LiaisonClient} client
+ * @param {import("./feeds.js").Surroundings["timers"]} timers
+ * @param {Kind<Value, Snapshot, Diff>} kind
+ * @param {{onChange: () => void, onApplied?: (before: Value, diff: Diff) => void, onError: (where: string, error: unknown) => void}} hears
+ * @returns {Watch<Value, Snapshot, Diff>}
+ */
+export function watchThrough(client, timers, kind, hears) {
+  const command = (/** @type {string} */ type, /** @type {Readonly<Record<string, unknown>>} */ fields) =>
+    client.ask(type, fields, asItIs);
+  const watch = new Watch(kind, { command, timers, ...hears });
+  client.on("state", ({ name }) => {
+    if (name === "connected") watch.onConnected();
+    else watch.onLost();
+  });
+  client.on("resync", () => watch.resync());
+  if (client.state.name === "connected") watch.onConnected();
+  return watch;
+}
+
+/**
+ * Take pushes that the client itself doesn't know; after one that can't be read everything is asked for anew.
+ * @param {import("./client.js").LiaisonClient} client
+ * @param {Readonly<Record<string, (frame: Frame) => void>>} takers by type; others are left alone
+ */
+export function takePushes(client, takers) {
+  const byType = new Map(Object.entries(takers));
+  client.on("push", (frame) => {
+    try {
+      byType.get(frame.type)?.(frame);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      client.unreadable(`push ${frame.type}`, error);
+    }
+  });
+}
 
 /**
  * @template {{readonly needsSnapshot: boolean}} Value

@@ -1,17 +1,31 @@
 /**
- * Bytes to frames and back, in both formats of the wire. (PROTOCOL.md §3)
+ * What a socket carries to frames and back. (PROTOCOL.md §3)
  *
- * A frame is a map with a string `type`. What else it holds is checked in `frames.js`.
+ * A frame is a map with a string `type`. What else it holds is checked in `frames.js`. The other format is in
+ * `msgpack_wire.js`, so that only those load it who use it: browsers read JSON faster, with code that they have already.
  */
-import { decode, encode } from "./msgpack.js";
 
-/** @typedef {"msgpack" | "json"} WireFormat */
 /** @typedef {Readonly<Record<string, unknown>> & {readonly type: string}} Frame */
 
-/** @type {Readonly<Record<WireFormat, string>>} */
-export const SUBPROTOCOLS = { msgpack: "liaison.v1.msgpack", json: "liaison.v1.json" };
+/**
+ * One of the two formats. `decode` may throw anything.
+ * @typedef {object} Wire
+ * @property {string} subprotocol
+ * @property {(fields: Readonly<Record<string, unknown>>) => Uint8Array<ArrayBuffer> | string} encode
+ * @property {(data: any) => unknown} decode
+ */
 
-/** The bytes are no frame. */
+/** Text frames. @type {Wire} */
+export const json = {
+  subprotocol: "liaison.v1.json",
+  encode: (fields) => JSON.stringify(fields),
+  decode(data) {
+    if (typeof data !== "string") throw new TypeError("binary data on a json line");
+    return JSON.parse(data);
+  },
+};
+
+/** What came is no frame. */
 export class WireError extends Error {
   /** @param {string} message @param {unknown} [cause] */
   constructor(message, cause) {
@@ -31,45 +45,29 @@ export function wireName(name) {
 /**
  * Encode a command; fields that are undefined are left out.
  * @param {Readonly<Record<string, unknown>>} command with camelCase names
- * @param {WireFormat} format
- * @returns {Uint8Array<ArrayBuffer> | string}
+ * @param {Wire} wire
  */
-export function encodeCommand(command, format) {
-  const fields = Object.fromEntries(Object.entries(command).map(([name, value]) => [wireName(name), value]));
-  return format === "json" ? JSON.stringify(fields) : encode(fields);
+export function encodeCommand(command, wire) {
+  return wire.encode(Object.fromEntries(Object.entries(command).map(([name, value]) => [wireName(name), value])));
 }
 
 /**
  * Decode what a socket delivered.
- * @param {unknown} data a string in json; an ArrayBuffer or a view in msgpack
- * @param {WireFormat} format
+ * @param {unknown} data a string, or in msgpack an ArrayBuffer or a view
+ * @param {Wire} wire
  * @returns {Frame}
  * @throws {WireError}
  */
-export function decodeFrame(data, format) {
-  const value = format === "json" ? decodeJson(data) : decodeMsgpack(data);
+export function decodeFrame(data, wire) {
+  /** @type {unknown} */
+  let value;
+  try {
+    value = wire.decode(data);
+  } catch (error) {
+    throw new WireError("unreadable", error);
+  }
   if (!isFrame(value)) throw new WireError("a frame is a map with a type");
   return value;
-}
-
-/** @param {unknown} data @returns {unknown} */
-function decodeJson(data) {
-  if (typeof data !== "string") throw new WireError("binary data on a json line");
-  try {
-    return JSON.parse(data);
-  } catch (error) {
-    throw new WireError("not JSON", error);
-  }
-}
-
-/** @param {unknown} data @returns {unknown} */
-function decodeMsgpack(data) {
-  if (!(data instanceof ArrayBuffer || ArrayBuffer.isView(data))) throw new WireError("text on a msgpack line");
-  try {
-    return decode(data);
-  } catch (error) {
-    throw new WireError("not msgpack", error);
-  }
 }
 
 /** @param {unknown} value @returns {value is Frame} */

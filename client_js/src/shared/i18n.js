@@ -7,18 +7,28 @@ import { recall, remember } from "./preferences.js";
 /** @typedef {import('./clocks.js').Locale} Locale */
 /** @typedef {{ ko: string, en: string }} Title   A name in both languages, as the server sends it. */
 
+/** @type {readonly Locale[]} */
+export const LOCALES = ["ko", "en"];
+
 /** The texts that have been loaded. @type {Record<Locale, Record<string, string>>} */
 export const CATALOGUES = { ko: {}, en: {} };
 
-/** Each language is a file of its own: hardly anybody needs both. @type {Record<Locale, () => Promise<Readonly<Record<string, string>>>>} */
-const LOADERS = {
-  ko: async () => (await import("./messages_ko.js")).ko,
-  en: async () => (await import("./messages_en.js")).en,
-};
+/** Loads some texts of each language. @typedef {{ [L in Locale]: () => Promise<{ [M in L]: Readonly<Record<string, string>> }> }} Texts */
+
+/** Each language is a file of its own: hardly anybody needs both. @type {Texts[]} */
+const PARTS = [{ ko: () => import("./messages_ko.js"), en: () => import("./messages_en.js") }];
 
 /** Have a language's texts at hand. @param {Locale} name */
 export async function loadTexts(name) {
-  Object.assign(CATALOGUES[name], await LOADERS[name]());
+  const loaded = await Promise.all(PARTS.map((part) => part[name]()));
+  for (const texts of loaded)
+    Object.assign(CATALOGUES[name], /** @type {Record<Locale, Record<string, string>>} */ (texts)[name]);
+}
+
+/** Have more texts, of the language in force and of one that is switched to. @param {Texts} part */
+export function loadMoreTexts(part) {
+  PARTS.push(part);
+  return loadTexts(locale.peek());
 }
 
 /**

@@ -5,6 +5,7 @@ import { batch, signal } from "@preact/signals";
 import { LiaisonClient } from "../sdk/client.js";
 import { IndexedDbStorage } from "../sdk/indexeddb_storage.js";
 import { MemoryStorage } from "../sdk/storage.js";
+import { UNKNOWN_PRESENCE } from "../sdk/unknown_presence.js";
 import { ownZone, usableZone } from "./clocks.js";
 
 const VERSION = "web/0.1.0";
@@ -61,7 +62,8 @@ export class Live {
     this.me = signal(client.me);
     this.office = signal(client.office);
     this.people = signal(client.people);
-    this.presence = signal(client.presence);
+    /** Follows once somebody asked for it; see `follow_presence.js`. */
+    this.presence = signal(UNKNOWN_PRESENCE);
     /** @type {import("@preact/signals").Signal<import("../sdk/client.js").Events["notice"] | undefined>} */
     this.notice = signal(undefined);
     /** Why the last thing that was asked for could not be done. @type {import("@preact/signals").Signal<{ name: string, ref?: string } | undefined>} */
@@ -74,9 +76,6 @@ export class Live {
       this.refresh();
     });
     client.on("connected", () => this.refresh());
-    client.on("presence", (presence) => {
-      this.presence.value = presence;
-    });
     client.on("notice", (notice) => {
       this.notice.value = notice;
     });

@@ -71,21 +71,7 @@ export const en = {
   typing_many: "{names} are writing …",
 
   people_show: "People",
-  people_online: "Online: {count}",
-  people_stale: "Unknown since {time}: the server has no fresh word of who is here.",
-  people_unknown: "Presence is unknown without a connection.",
-  close: "Close",
-  state_active: "Active",
-  state_idle: "Idle",
-  state_away: "Away",
-  state_dnd: "Do not disturb",
-  state_online: "Online",
-  state_unconfirmed: "Connection uncertain",
-  state_offline: "Offline",
-  state_unknown: "Unknown",
 
   search: "Search",
   date: "Go to a date",
-  help: "Keyboard shortcuts",
-  account: "Account and notifications",
 };

@@ -71,21 +71,7 @@ export const ko = {
   typing_many: "{names} 님이 입력 중…",
 
   people_show: "사람",
-  people_online: "접속: {count}명",
-  people_stale: "{time}부터 확인 불가: 서버에 최신 접속 정보가 없습니다.",
-  people_unknown: "연결이 없어 접속 상태를 확인할 수 없습니다.",
-  close: "닫기",
-  state_active: "활동 중",
-  state_idle: "입력 없음",
-  state_away: "자리 비움",
-  state_dnd: "방해 금지",
-  state_online: "접속 중",
-  state_unconfirmed: "연결 불확실",
-  state_offline: "접속 안 함",
-  state_unknown: "확인 불가",
 
   search: "검색",
   date: "날짜로 이동",
-  help: "단축키",
-  account: "계정 및 알림",
 };

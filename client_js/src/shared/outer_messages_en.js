@@ -1,6 +1,5 @@
 /**
- * What isn't needed to read and write, in English: signing in, language and appearance, what can go wrong. Loaded beside the
- * other texts by what shows it.
+ * Signing in, language and appearance, in English: loaded beside the other texts by what shows it.
  * @type {Readonly<Record<string, string>>}
  */
 export const en = {
@@ -9,7 +8,6 @@ export const en = {
   theme_auto: "As the system",
   theme_light: "Light",
   theme_dark: "Dark",
-  logout: "Sign out",
 
   login_heading: "Sign in",
   login_user: "User name",
@@ -29,12 +27,6 @@ export const en = {
   error_rate_limited: "Too fast. Wait a moment and try again.",
   error_unavailable: "The server can’t do this just now. Try again.",
   error_internal: "An error in the server. Please report its reference.",
-  error_too_large: "This is too long.",
-  error_forbidden: "You may not do this.",
   error_origin_refused: "The server does not accept this address of the page.",
-  error_gone: "This is not there, or not any more.",
-  error_withdrawn: "The message was withdrawn.",
-  error_storage_full: "The server’s storage is full: nothing can be sent, reading goes on. Tell operations.",
   error_timeout: "The server did not answer in time.",
-  error_disconnected: "The connection was lost. Try again once it is back.",
 };

@@ -1,6 +1,5 @@
 /**
- * What isn't needed to read and write, in Korean: signing in, language and appearance, what can go wrong. Loaded beside the
- * other texts by what shows it.
+ * Signing in, language and appearance, in Korean: loaded beside the other texts by what shows it.
  * @type {Readonly<Record<string, string>>}
  */
 export const ko = {
@@ -9,7 +8,6 @@ export const ko = {
   theme_auto: "시스템 설정",
   theme_light: "밝게",
   theme_dark: "어둡게",
-  logout: "로그아웃",
 
   login_heading: "로그인",
   login_user: "사용자 이름",
@@ -29,12 +27,6 @@ export const ko = {
   error_rate_limited: "너무 빠릅니다. 잠시 후 다시 시도하십시오.",
   error_unavailable: "지금은 서버가 처리할 수 없습니다. 다시 시도하십시오.",
   error_internal: "서버 오류입니다. 오류 번호를 알려 주십시오.",
-  error_too_large: "내용이 너무 깁니다.",
-  error_forbidden: "권한이 없습니다.",
   error_origin_refused: "서버가 허용하지 않는 주소에서 연 화면입니다.",
-  error_gone: "없거나 더는 볼 수 없습니다.",
-  error_withdrawn: "철회된 메시지입니다.",
-  error_storage_full: "서버 저장 공간이 가득 차 보낼 수 없습니다. 읽기는 계속됩니다. 운영 담당자에게 알리십시오.",
   error_timeout: "서버가 제때 응답하지 않았습니다.",
-  error_disconnected: "연결이 끊어졌습니다. 다시 연결된 뒤에 시도하십시오.",
 };

@@ -8,6 +8,8 @@ import { en as opsEn } from "../../src/ops/messages_en.js";
 import { ko as opsKo } from "../../src/ops/messages_ko.js";
 import { errorKey } from "../../src/shared/error_text.js";
 import { addTexts, CATALOGUES, chooseLocale, fill, loadTexts } from "../../src/shared/i18n.js";
+import { en as innerEn } from "../../src/shared/inner_messages_en.js";
+import { ko as innerKo } from "../../src/shared/inner_messages_ko.js";
 import { en as outerEn } from "../../src/shared/outer_messages_en.js";
 import { ko as outerKo } from "../../src/shared/outer_messages_ko.js";
 
@@ -16,6 +18,7 @@ await loadTexts("en");
 addTexts({ ko: opsKo, en: opsEn });
 addTexts({ ko: laterKo, en: laterEn });
 addTexts({ ko: outerKo, en: outerEn });
+addTexts({ ko: innerKo, en: innerEn });
 const { ko, en } = CATALOGUES;
 const SOURCES = new URL("../../src/", import.meta.url);
 const ERRORS = new URL("../../../server/liaison/protocol/errors.py", import.meta.url);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
+import { Operations } from "../../src/sdk/operations.js";
 import { MemoryStorage } from "../../src/sdk/storage.js";
 import { Bench, channelInfo, message } from "./scripted_server.js";
 
@@ -139,7 +140,7 @@ describe("following a channel", () => {
     const socket = await bench.connect();
     await bench.follow();
     socket.push(message(1));
-    bench.client.watchPresence();
+    bench.presence.watch();
     for (let count = 0; count < 20; count += 1) {
       socket.onmessage?.({ data: new ArrayBuffer(1) });
       socket.reply(socket.last("subscribe"), { channel: CHANNEL, epoch: 1, head: 1, from_seq: 1 });
@@ -566,28 +567,28 @@ describe("presence", () => {
 
   test("is unknown until the snapshot, follows the differences, and is unknown without a line", async () => {
     const bench = new Bench();
-    bench.client.watchPresence();
+    bench.presence.watch();
     const socket = await bench.connect();
-    assert.equal(bench.client.presence.current, false);
+    assert.equal(bench.presence.value.current, false);
     socket.reply(socket.last("presence"), snapshot);
     await bench.time.settle();
-    assert.equal(bench.client.presence.users.get("north-1")?.connectivity, "online");
+    assert.equal(bench.presence.value.users.get("north-1")?.connectivity, "online");
     /** @type {string[][]} */
     const changes = [];
-    bench.client.on("presence_change", ({ before, diff }) =>
+    bench.presence.on("change", ({ before, diff }) =>
       changes.push([...before.users.keys(), ...diff.leaves.map(({ user }) => `-${user}`)]),
     );
     const leaves = [{ user: "north-1", delegation: "north" }];
     socket.push({ type: "presence_diff", epoch: "e", from_version: 3, version: 4, joins: [], leaves, sides: [] });
-    assert.equal(bench.client.presence.users.size, 0);
+    assert.equal(bench.presence.value.users.size, 0);
     assert.deepEqual(changes, [["north-1", "-north-1"]]);
     socket.drop(1006);
-    assert.equal(bench.client.presence.current, false);
+    assert.equal(bench.presence.value.current, false);
   });
 
   test("asks for a snapshot at a gap, and once only", async () => {
     const bench = new Bench();
-    bench.client.watchPresence();
+    bench.presence.watch();
     const socket = await bench.connect();
     socket.reply(socket.last("presence"), snapshot);
     await bench.time.settle();
@@ -605,13 +606,13 @@ describe("presence", () => {
     assert.equal(socket.of("presence").length, 2);
     socket.reply(socket.last("presence"), { ...snapshot, version: 6 });
     await bench.time.settle();
-    assert.equal(bench.client.presence.version, 7);
+    assert.equal(bench.presence.value.version, 7);
   });
 
   test("is watched again on the next line, unless nobody wants it any more", async () => {
     const bench = new Bench();
-    bench.client.watchPresence();
-    bench.client.watchSessions();
+    bench.presence.watch();
+    new Operations(bench.client, bench.time.timers).watchSessions();
     await bench.connect();
     await reconnect(bench);
     assert.deepEqual(
@@ -622,7 +623,7 @@ describe("presence", () => {
       bench.socket.of("watch_sessions").map(({ watch }) => watch),
       [true],
     );
-    bench.client.watchPresence(false);
+    bench.presence.watch(false);
     assert.equal(bench.socket.last("presence").watch, false);
     await reconnect(bench);
     assert.deepEqual(bench.socket.of("presence"), []);
@@ -630,7 +631,7 @@ describe("presence", () => {
 
   test("asks again after a while when it can't be had just now", async () => {
     const bench = new Bench();
-    bench.client.watchPresence();
+    bench.presence.watch();
     const socket = await bench.connect();
     socket.refuse(socket.last("presence"), { name: "unavailable", temporary: true });
     await bench.time.advance(2_000);

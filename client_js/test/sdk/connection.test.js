@@ -288,7 +288,7 @@ describe("stopping", () => {
     const socket = await bench.connect();
     await bench.follow();
     bench.client.publish("joint/general", { text: "글" });
-    bench.client.watchPresence();
+    bench.presence.watch();
     await bench.time.settle();
     bench.client.stop();
     await bench.time.settle();

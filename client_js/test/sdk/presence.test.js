@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { applyDiff, applySnapshot, connectivityOf, UNKNOWN_PRESENCE } from "../../src/sdk/presence.js";
+import { applyDiff, applySnapshot, connectivityOf } from "../../src/sdk/presence.js";
+import { UNKNOWN_PRESENCE } from "../../src/sdk/unknown_presence.js";
 import { forSeeds, integer, pick, shuffled } from "./seeded.js";
 
-/** @typedef {import("../../src/sdk/frames.js").PresenceUser} PresenceUser */
-/** @typedef {import("../../src/sdk/frames.js").PresenceSnapshot} PresenceSnapshot */
-/** @typedef {import("../../src/sdk/frames.js").PresenceDiff} PresenceDiff */
+/** @typedef {import("../../src/sdk/presence_frames.js").PresenceUser} PresenceUser */
+/** @typedef {import("../../src/sdk/presence_frames.js").PresenceSnapshot} PresenceSnapshot */
+/** @typedef {import("../../src/sdk/presence_frames.js").PresenceDiff} PresenceDiff */
 
 const USERS = ["south-1", "south-2", "north-1", "north-2", "__proto__"];
 

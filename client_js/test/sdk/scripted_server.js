@@ -4,6 +4,8 @@
 import { decode, encode } from "@msgpack/msgpack";
 
 import { LiaisonClient } from "../../src/sdk/client.js";
+import { msgpack } from "../../src/sdk/msgpack_wire.js";
+import { PresenceFeed } from "../../src/sdk/presence_feed.js";
 import { MemoryStorage } from "../../src/sdk/storage.js";
 import { VirtualTime } from "./virtual_time.js";
 
@@ -169,7 +171,9 @@ export class Bench {
       },
       client: "test/1",
       device: "bench",
+      wire: msgpack,
     });
+    this.presence = new PresenceFeed(this.client, this.time.timers);
     this.client.on("error", (report) => this.errors.push(report));
   }
 

@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { applySessions, applySessionsDiff, UNKNOWN_SESSIONS } from "../../src/sdk/sessions.js";
 import { forSeeds, integer, pick } from "./seeded.js";
 
-/** @typedef {import("../../src/sdk/frames.js").SessionInfo} SessionInfo */
-/** @typedef {import("../../src/sdk/frames.js").SessionsDiff} SessionsDiff */
+/** @typedef {import("../../src/sdk/operations_frames.js").SessionInfo} SessionInfo */
+/** @typedef {import("../../src/sdk/operations_frames.js").SessionsDiff} SessionsDiff */
 
 /** @param {string} id @param {number} [bufferedBytes] @returns {SessionInfo} */
 function session(id, bufferedBytes = 0) {
