@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from liaison.core.entries import Draft, Entry, EntryKind
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
-from liaison.ports.bus import Bus, DirectoryHint, EntriesHint, Hint, TypingHint
+from liaison.ports.bus import AnyHint, Bus, EntriesHint, TypingHint
 
 GENERAL = ChannelId("joint/general")
 KIM, SOUTH = UserId("kim"), DelegationId("south")
@@ -16,12 +16,12 @@ class Listener:
 
     def __init__(self, bus: Bus) -> None:
         self.bus = bus
-        self.hints: list[Hint | DirectoryHint] = []
+        self.hints: list[AnyHint] = []
         self.doubts = 0
         self._news = asyncio.Event()
         self.detach = bus.attach(self)
 
-    def on_hint(self, hint: Hint | DirectoryHint) -> None:
+    def on_hint(self, hint: AnyHint) -> None:
         self.hints.append(hint)
         self._news.set()
 
@@ -36,7 +36,7 @@ class Listener:
                 self._news.clear()
                 await self._news.wait()
 
-    async def heard(self, hint: Hint | DirectoryHint, timeout_s: float = 5) -> None:
+    async def heard(self, hint: AnyHint, timeout_s: float = 5) -> None:
         await self.until(lambda: hint in self.hints, timeout_s)
 
 

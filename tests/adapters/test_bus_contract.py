@@ -9,12 +9,24 @@ import pytest
 from liaison.adapters.memory_bus import MemoryBus
 from liaison.core.entries import Draft, Entry, EntryKind
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
-from liaison.ports.bus import Bus, DirectoryHint, EntriesHint, Hint, ReadHint, TypingHint
+from liaison.ports.bus import AnyHint, Bus, DirectoryHint, EntriesHint, NodeHint, ReadHint, StatisticsHint, TypingHint
+from liaison.protocol.frames import DirectionStatistics, SideStatistics, StatisticsStep
 from tests.adapters.redis_nodes import bus_at
 from tests.redis_server import shared_redis
 
 GENERAL, WEATHER = ChannelId("joint/general"), ChannelId("joint/날씨")
 KIM, SOUTH = UserId("kim"), DelegationId("south")
+
+STEP = StatisticsStep(
+    number=3,
+    time_ms=1_600_000_000_000,
+    span_ms=5_001,
+    sides=[SideStatistics("south", 2, 7, ack_p50_us=1_900)],
+    directions=[DirectionStatistics("south", "north", 14, seen_p99_us=9_000)],
+    sessions=3,
+    refusals={"forbidden": 1},
+    reasons=["the bus is down"],
+)
 
 NodeFactory = Callable[[], Bus]
 
@@ -47,18 +59,18 @@ class Listener:
 
     def __init__(self, bus: Bus) -> None:
         self.bus = bus
-        self.hints: list[Hint | DirectoryHint] = []
+        self.hints: list[AnyHint] = []
         self._heard = asyncio.Event()
         self.detach = bus.attach(self)
 
-    def on_hint(self, hint: Hint | DirectoryHint) -> None:
+    def on_hint(self, hint: AnyHint) -> None:
         self.hints.append(hint)
         self._heard.set()
 
     def on_doubt(self) -> None:
         pass
 
-    async def heard(self, hint: Hint | DirectoryHint) -> None:
+    async def heard(self, hint: AnyHint) -> None:
         async with asyncio.timeout(5):
             while hint not in self.hints:
                 self._heard.clear()
@@ -81,10 +93,11 @@ def entry(seq: int) -> Entry:
         typing(),
         ReadHint(GENERAL, KIM, SOUTH, 12),
         DirectoryHint(42),
+        StatisticsHint("n1", STEP, is_watched=True),
     ],
     ids=lambda hint: type(hint).__name__,
 )
-async def test_hint_reaches_another_node_as_it_was(node: NodeFactory, hint: Hint | DirectoryHint) -> None:
+async def test_hint_reaches_another_node_as_it_was(node: NodeFactory, hint: AnyHint) -> None:
     here, there = Listener(node()), Listener(node())
     await there.bus.subscribe(GENERAL)
     here.bus.publish(hint)
@@ -103,10 +116,13 @@ async def test_only_subscribers_of_the_channel_hear_of_it(node: NodeFactory) -> 
     assert (there.hints, elsewhere.hints) == ([typing(GENERAL)], [typing(WEATHER)])
 
 
-async def test_directory_hint_reaches_nodes_without_any_subscription(node: NodeFactory) -> None:
+@pytest.mark.parametrize(
+    "hint", [DirectoryHint(1), StatisticsHint("n1", STEP, is_watched=False)], ids=lambda hint: type(hint).__name__
+)
+async def test_hint_for_every_node_needs_no_subscription(node: NodeFactory, hint: NodeHint) -> None:
     here, there = Listener(node()), Listener(node())
-    here.bus.publish(DirectoryHint(1))
-    await there.heard(DirectoryHint(1))
+    here.bus.publish(hint)
+    await there.heard(hint)
 
 
 async def test_hints_of_one_node_stay_in_order(node: NodeFactory) -> None:

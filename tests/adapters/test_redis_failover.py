@@ -7,7 +7,7 @@ import pytest
 
 from liaison.adapters.redis_bus import BUCKETS, RedisBus
 from liaison.core.identifiers import ChannelId
-from liaison.ports.bus import DirectoryHint
+from liaison.ports.bus import NodeHint
 from tests.adapters.bus_listener import once, typing
 from tests.adapters.presence_follower import Followed, assert_begins_anew, fill
 from tests.adapters.redis_nodes import Pair, a_pair, presence_at
@@ -79,7 +79,7 @@ class TestCluster:
             for channel in missing:
                 pair.here.publish(typing(channel))
             await asyncio.sleep(0.1)
-            missing -= {hint.channel for hint in pair.listener.hints if not isinstance(hint, DirectoryHint)}
+            missing -= {hint.channel for hint in pair.listener.hints if not isinstance(hint, NodeHint)}
             if not missing:
                 return
         raise AssertionError(f"not heard in {sorted(missing)}")

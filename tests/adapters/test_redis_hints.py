@@ -19,8 +19,9 @@ from liaison.adapters.redis_hints import (
 )
 from liaison.core.entries import Draft, Entry, EntryKind, Precedence
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
-from liaison.ports.bus import DirectoryHint, EntriesHint, Hint, ReadHint, TypingHint
+from liaison.ports.bus import AnyHint, DirectoryHint, EntriesHint, ReadHint, StatisticsHint, TypingHint
 from liaison.protocol import limits
+from liaison.protocol.frames import DirectionStatistics, SideStatistics, StatisticsStep
 
 GENERAL = ChannelId("joint/general")
 KIM, SOUTH = UserId("kim"), DelegationId("south")
@@ -44,6 +45,16 @@ drafts = st.builds(
     texts,
 )
 
+steps = st.builds(
+    StatisticsStep,
+    counts,
+    counts,
+    counts,
+    st.lists(st.builds(SideStatistics, sides, counts), max_size=2),
+    st.lists(st.builds(DirectionStatistics, sides, sides, counts), max_size=4),
+    counts,
+)
+
 
 @st.composite
 def batches(draw: st.DrawFn) -> EntriesHint:
@@ -60,6 +71,7 @@ hints = st.one_of(
     st.builds(TypingHint, st.just(GENERAL), users, sides),
     st.builds(ReadHint, st.just(GENERAL), users, sides, counts),
     st.builds(DirectoryHint, counts),
+    st.builds(StatisticsHint, st.just("n2"), steps, st.booleans()),
 )
 
 
@@ -68,7 +80,7 @@ def entry(seq: int, text: str = "안녕하십니까") -> Entry:
 
 
 @given(hints)
-def test_hint_comes_out_as_it_went_in(hint: Hint | DirectoryHint) -> None:
+def test_hint_comes_out_as_it_went_in(hint: AnyHint) -> None:
     assert decode_hint(encode_hint("n1", hint)) == Received("n1", hint)
 
 
@@ -79,9 +91,7 @@ def test_bytes_that_nobody_meant_are_garbage_and_nothing_worse(payload: bytes) -
 
 
 @given(hints, st.randoms(use_true_random=False))
-def test_damaged_hint_is_garbage_or_another_hint_and_nothing_worse(
-    hint: Hint | DirectoryHint, rng: random.Random
-) -> None:
+def test_damaged_hint_is_garbage_or_another_hint_and_nothing_worse(hint: AnyHint, rng: random.Random) -> None:
     payload = bytearray(encode_hint("n1", hint))
     for _ in range(rng.randint(1, 3)):
         payload[rng.randrange(len(payload))] = rng.randrange(256)

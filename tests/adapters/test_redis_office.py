@@ -25,7 +25,7 @@ from liaison.office.registry import Registry
 from liaison.office.session_table import SessionTable
 from liaison.office.sessions import Peer
 from liaison.office.settings import OfficeSettings
-from liaison.ports.bus import Bus, BusListener, DirectoryHint, EntriesHint, Hint
+from liaison.ports.bus import AnyHint, Bus, BusListener, EntriesHint
 from liaison.ports.directory import Secrets
 from liaison.protocol.codec import WireFormat
 from tests.adapters.bus_listener import once
@@ -57,7 +57,7 @@ class Forgetful:
     def attach(self, listener: BusListener) -> Callable[[], None]:
         return self._bus.attach(listener)
 
-    def publish(self, hint: Hint | DirectoryHint) -> None:
+    def publish(self, hint: AnyHint) -> None:
         if self.loses_next and isinstance(hint, EntriesHint):
             self.loses_next = False
             self.lost += 1

@@ -10,7 +10,9 @@ from liaison.core.identifiers import NO_DELEGATION, DelegationId, SessionId, Use
 from liaison.core.rights import Account, Role
 from liaison.office.session_table import SessionTable
 from liaison.office.statistics_feed import KEPT_STEPS, NO_ANSWER, STEP_MS, StatisticsFeed
+from liaison.ports.bus import StatisticsHint
 from liaison.protocol.codec import WireFormat
+from liaison.protocol.frames import StatisticsStep
 from tests.office.screens import payload_of
 from tests.office.test_session_table import Connection, Session
 from tests.simulation.cluster import PROFILE
@@ -29,18 +31,19 @@ class OpsPage:
     account: Account = OPS
     wire: WireFormat = WireFormat.JSON
     steps: list[dict[str, Any]] = field(default_factory=list)
+    elsewhere: list[dict[str, Any]] = field(default_factory=list)
 
     def send(self, frames: bytes, /) -> None:
         frame = msgspec.json.decode(payload_of(frames))
         assert frame["type"] == "statistics"
-        assert frame["node"] == "n1"
-        self.steps.append(frame["step"])
+        (self.steps if frame["node"] == "n1" else self.elsewhere).append(frame["step"])
 
 
 class Scene:
     def __init__(self, world: World) -> None:
         self.table = SessionTable("n1")
-        self.feed = StatisticsFeed("n1", PROFILE, self.table, world.clock)
+        self.told: list[StatisticsHint] = []
+        self.feed = StatisticsFeed("n1", PROFILE, self.table, world.clock, self.told.append)
         self.reasons: list[str] = []
         self.looks = 0
         self.log_hangs = False
@@ -55,6 +58,15 @@ class Scene:
         reply: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self.feed.reply(1)))
         assert (reply["node"], reply["step_ms"]) == ("n1", STEP_MS)
         return list(reply["steps"])
+
+    def others(self) -> dict[str, list[int]]:
+        """Give the numbers of the steps of the other nodes that are told of."""
+        return {other.node: [step.number for step in other.steps] for other in self.feed.reply(1).others}
+
+    def hear(self, number: int, *, node: str = "n2", time_ms: int | None = None, is_watched: bool = False) -> None:
+        time_ms = number * STEP_MS if time_ms is None else time_ms
+        step = StatisticsStep(number, time_ms, STEP_MS, sides=[], directions=[], sessions=3)
+        self.feed.on_hint(StatisticsHint(node, step, is_watched))
 
 
 def simulated(body: Callable[[Scene], Awaitable[None]]) -> None:
@@ -235,5 +247,74 @@ def test_a_log_that_hangs_is_told_as_one_and_stops_no_step() -> None:
         assert [step["reasons"] for step in page.steps] == [[NO_ANSWER]] * 2
         # The wait counts to the step, so that rates stay right.
         assert page.steps[0]["span_ms"] > STEP_MS
+
+    simulated(body)
+
+
+def test_each_step_is_told_to_the_other_nodes_and_whether_somebody_watches_here() -> None:
+    async def body(scene: Scene) -> None:
+        await asyncio.sleep(STEP_S)
+        scene.feed.watch(OpsPage())
+        await asyncio.sleep(STEP_S)
+        assert [(hint.node, hint.step.number, hint.is_watched) for hint in scene.told] == [
+            ("n1", 1, False),
+            ("n1", 2, True),
+        ]
+
+    simulated(body)
+
+
+def test_steps_of_other_nodes_are_pushed_and_kept_for_a_page_that_opens_late() -> None:
+    async def body(scene: Scene) -> None:
+        page = OpsPage()
+        scene.feed.watch(page)
+        scene.hear(1)
+        scene.hear(3)
+        scene.hear(2, node="n3")
+        scene.hear(9, node="n1")
+        assert [step["number"] for step in page.elsewhere] == [1, 3, 2]
+        assert scene.others() == {"n2": [1, 3], "n3": [2]}
+
+    simulated(body)
+
+
+def test_a_repeated_step_changes_nothing_and_a_node_that_was_started_anew_begins_anew() -> None:
+    async def body(scene: Scene) -> None:
+        scene.hear(7)
+        scene.hear(7)
+        scene.hear(6)
+        assert scene.others() == {"n2": [7]}
+        scene.hear(1, time_ms=8 * STEP_MS)
+        assert scene.others() == {"n2": [1]}
+
+    simulated(body)
+
+
+def test_a_node_that_falls_silent_is_forgotten_after_a_minute() -> None:
+    async def body(scene: Scene) -> None:
+        scene.hear(1)
+        await asyncio.sleep(55)
+        assert scene.others() == {"n2": [1]}
+        await asyncio.sleep(10)
+        assert scene.others() == {}
+
+    simulated(body)
+
+
+def test_no_more_nodes_are_kept_than_an_office_can_have() -> None:
+    async def body(scene: Scene) -> None:
+        for number in range(100):
+            scene.hear(1, node=f"n{number + 2}")
+        assert len(scene.others()) == 64
+
+    simulated(body)
+
+
+def test_what_is_costly_is_asked_for_while_somebody_watches_at_another_node() -> None:
+    async def body(scene: Scene) -> None:
+        scene.reasons = ["draining"]
+        scene.hear(1, is_watched=True)
+        await asyncio.sleep(5 * STEP_S)
+        assert [step.get("reasons") for step in scene.kept()] == [["draining"]] * 3 + [None] * 2
 
     simulated(body)

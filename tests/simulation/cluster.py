@@ -20,7 +20,7 @@ from liaison.office.presence import PresenceFeed
 from liaison.office.registry import Registry
 from liaison.office.session_table import SessionTable
 from liaison.office.settings import OfficeSettings
-from liaison.ports.bus import BusListener, DirectoryHint, Hint
+from liaison.ports.bus import AnyHint, BusListener, NodeHint, StatisticsHint
 from liaison.ports.clock import Clock
 from liaison.ports.log import Appended, Log, LogFullError, LogUnavailableError, ReadPositions, UnknownOutcomeError
 from liaison.protocol.frames import Command, Reply
@@ -154,7 +154,10 @@ class LossyBus:
         self._nodes.append(node)
         return node
 
-    def send(self, sender: "BusNode", hint: Hint | DirectoryHint) -> None:
+    def send(self, sender: "BusNode", hint: AnyHint) -> None:
+        if isinstance(hint, StatisticsHint):
+            # Figures for ops, on which nothing that is promised leans; they would only stir the dice of every seed.
+            return
         loop = asyncio.get_running_loop()
         for node in self._nodes:
             if node is sender or self._weather.bus_is_down:
@@ -201,7 +204,7 @@ class BusNode:
 
         return detach
 
-    def publish(self, hint: Hint | DirectoryHint) -> None:
+    def publish(self, hint: AnyHint) -> None:
         self._bus.send(self, hint)
 
     async def subscribe(self, channel: ChannelId) -> None:
@@ -214,8 +217,8 @@ class BusNode:
         self._wanted.discard(channel)
         self._confirmed.discard(channel)
 
-    def receive(self, hint: Hint | DirectoryHint) -> None:
-        wanted = isinstance(hint, DirectoryHint) or hint.channel in self._confirmed
+    def receive(self, hint: AnyHint) -> None:
+        wanted = isinstance(hint, NodeHint) or hint.channel in self._confirmed
         if self._listener is not None and wanted:
             self._listener.on_hint(hint)
 

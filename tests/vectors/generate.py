@@ -233,6 +233,12 @@ ANSWERS: Final[Sequence[tuple[str, frames.Reply | frames.ErrorReply]]] = (
     ("watch_sessions", frames.SessionsReply(id=25, version=7, sessions=[_SESSION])),
     ("watch_statistics", frames.StatisticsReply(id=28, node="a", step_ms=5000, steps=[_QUIET_STEP, _BUSY_STEP])),
     (
+        "watch_statistics",
+        frames.StatisticsReply(
+            id=28, node="a", step_ms=5000, steps=[_BUSY_STEP], others=[frames.NodeStatistics("b", [_QUIET_STEP])]
+        ),
+    ),
+    (
         "presence_log",
         frames.PresenceLogReply(
             id=30,

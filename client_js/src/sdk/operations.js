@@ -76,7 +76,7 @@ export class Operations {
     return this.#sessions.value;
   }
 
-  /** The steps of the last quarter of an hour at the node one is connected to. */
+  /** The steps of the last quarter of an hour: at the node one is connected to, and at the others. */
   get statistics() {
     return this.#statistics.value;
   }

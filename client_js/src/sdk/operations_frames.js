@@ -65,9 +65,16 @@ const presenceEvent = record({
   cause: text,
 });
 
+const nodeStatistics = record({ node: text, steps: listOf(statisticsStep) });
+
 export const operationsReplies = {
   sessions: record({ version: natural, sessions: listOf(sessionInfo) }),
-  statistics: record({ node: text, stepMs: natural, steps: listOf(statisticsStep) }),
+  statistics: record({
+    node: text,
+    stepMs: natural,
+    steps: listOf(statisticsStep),
+    others: withDefault(listOf(nodeStatistics), []),
+  }),
   presenceLog: record({ node: text, sinceMs: natural, events: listOf(presenceEvent), more: withDefault(flag, false) }),
   revoke: record({ ended: natural }),
 };

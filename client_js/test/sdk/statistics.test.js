@@ -27,7 +27,7 @@ function steps(from, to) {
 /** @param {number} number @param {string} [node] */
 const push = (number, node = "a") => ({ node, step: step(number) });
 /** @param {number} from @param {number} to */
-const snapshot = (from, to) => ({ node: "a", stepMs: 5_000, steps: steps(from, to) });
+const snapshot = (from, to) => ({ node: "a", stepMs: 5_000, steps: steps(from, to), others: [] });
 /** @param {Readonly<import("../../src/sdk/statistics.js").Statistics>} value */
 const numbers = (value) => value.steps.map(({ number }) => number);
 
@@ -50,11 +50,33 @@ describe("statistics", () => {
     assert.deepEqual(numbers(applyStatistics(early, snapshot(1, 3))), [1, 2, 3, 4]);
   });
 
-  test("ask anew when a step is missing, or another node tells", () => {
+  test("ask anew when a step is missing", () => {
     const value = applyStatistics(UNKNOWN_STATISTICS, snapshot(1, 3));
     assert.equal(applyStatisticsStep(value, push(5)).needsSnapshot, true);
-    assert.equal(applyStatisticsStep(value, push(4, "b")).needsSnapshot, true);
     assert.equal(applyStatisticsStep(value, push(4)).needsSnapshot, false);
+  });
+
+  test("keep those of other nodes apart, with gaps, each once, until they fall silent", () => {
+    const others = [{ node: "b", steps: steps(1, 2) }];
+    let value = applyStatistics(UNKNOWN_STATISTICS, { ...snapshot(1, 3), others });
+    for (const told of [push(4, "b"), push(4, "b"), push(7, "c"), push(4)]) value = applyStatisticsStep(value, told);
+    assert.deepEqual(numbers(value), [1, 2, 3, 4]);
+    const ofOthers = () => [...value.others].map(([node, held]) => [node, held.map(({ number }) => number)]);
+    assert.deepEqual(ofOthers(), [
+      ["b", [1, 2, 4]],
+      ["c", [7]],
+    ]);
+    for (let number = 5; number < 18; number += 1) value = applyStatisticsStep(value, push(number));
+    assert.deepEqual(ofOthers(), [["c", [7]]]);
+  });
+
+  test("begin anew for another node that was started anew", () => {
+    let value = applyStatistics(UNKNOWN_STATISTICS, { ...snapshot(1, 9), others: [{ node: "b", steps: steps(1, 2) }] });
+    value = applyStatisticsStep(value, { node: "b", step: { ...step(1), timeMs: 45_000 } });
+    assert.deepEqual(
+      value.others.get("b")?.map(({ number }) => number),
+      [1],
+    );
   });
 
   test("begin with the first step of a node that has just started", () => {

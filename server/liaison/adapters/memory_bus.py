@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 
 from liaison.core.identifiers import ChannelId
-from liaison.ports.bus import BusListener, DirectoryHint, Hint
+from liaison.ports.bus import AnyHint, BusListener, NodeHint
 
 
 class MemoryBus:
@@ -47,7 +47,7 @@ class MemoryBusEndpoint:
 
         return detach
 
-    def publish(self, hint: Hint | DirectoryHint) -> None:
+    def publish(self, hint: AnyHint) -> None:
         loop = asyncio.get_running_loop()
         for peer in self._peers:
             if peer is not self:
@@ -59,8 +59,8 @@ class MemoryBusEndpoint:
     def unsubscribe(self, channel: ChannelId) -> None:
         self._channels.discard(channel)
 
-    def _deliver(self, hint: Hint | DirectoryHint) -> None:
+    def _deliver(self, hint: AnyHint) -> None:
         if self._listener is None:
             return
-        if isinstance(hint, DirectoryHint) or hint.channel in self._channels:
+        if isinstance(hint, NodeHint) or hint.channel in self._channels:
             self._listener.on_hint(hint)

@@ -20,7 +20,7 @@ from liaison.adapters.redis_hints import GarbageError, HeadMoved, decode_hint, e
 from liaison.adapters.redis_site import REDIS_FAILURES, RedisSite, answered
 from liaison.adapters.redis_subscriber import Liveness, RedisSubscriber
 from liaison.core.identifiers import ChannelId
-from liaison.ports.bus import BusListener, DirectoryHint, Hint
+from liaison.ports.bus import AnyHint, BusListener, NodeHint
 
 _journal = structlog.get_logger(__name__)
 
@@ -103,9 +103,9 @@ class RedisBus:
 
         return detach
 
-    def publish(self, hint: Hint | DirectoryHint) -> None:
+    def publish(self, hint: AnyHint) -> None:
         encoded = encode_hint(self._node, hint)
-        name = self._names.directory if isinstance(hint, DirectoryHint) else self._names.of(hint.channel)
+        name = self._names.directory if isinstance(hint, NodeHint) else self._names.of(hint.channel)
         self._queue.append((name, encoded))
         self._queued_bytes += len(encoded)
         while len(self._queue) > _MAX_QUEUED_HINTS or self._queued_bytes > _MAX_QUEUED_BYTES:
@@ -137,10 +137,10 @@ class RedisBus:
         try:
             received = decode_hint(payload)
             hint = received.hint
-            is_directory = name == self._names.directory
-            if is_directory != isinstance(hint, DirectoryHint):
+            is_for_all = name == self._names.directory
+            if is_for_all != isinstance(hint, NodeHint):
                 raise GarbageError("on the wrong channel")
-            if not isinstance(hint, DirectoryHint) and self._names.of(hint.channel) != name:
+            if not isinstance(hint, NodeHint) and self._names.of(hint.channel) != name:
                 raise GarbageError("about another channel")
         except GarbageError as error:
             self._count_garbage(name, error)
@@ -148,7 +148,7 @@ class RedisBus:
         if received.node == self._node or self._listener is None:
             return
         self.counts.received += 1
-        if isinstance(hint, DirectoryHint) or hint.channel in self._channels.get(name, ()):
+        if isinstance(hint, NodeHint) or hint.channel in self._channels.get(name, ()):
             if isinstance(hint, HeadMoved):
                 self._listener.on_doubt()
             else:

@@ -13,12 +13,16 @@ from msgspec import Meta, Struct
 
 from liaison.core.entries import Draft, Entry, EntryKind, Precedence
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
-from liaison.ports.bus import DirectoryHint, EntriesHint, Hint, ReadHint, TypingHint
+from liaison.ports.bus import AnyHint, DirectoryHint, EntriesHint, ReadHint, StatisticsHint, TypingHint
 from liaison.protocol import limits
+from liaison.protocol.frames import StatisticsStep
 
 # A batch is at most 256 KiB (limits.MAX_BATCH_BYTES) and grows little here. Beyond this it costs Redis and every node
 # more to pass it on than to read the log.
 MAX_HINT_BYTES: Final = 512 * 1024
+
+# A step is some hundred bytes, and every node keeps those of all nodes for some minutes.
+MAX_STATISTICS_BYTES: Final = 8 * 1024
 
 _Count = Annotated[int, Meta(ge=0, le=limits.MAX_SAFE_INTEGER)]
 _Seq = Annotated[int, Meta(ge=1, le=limits.MAX_SAFE_INTEGER)]
@@ -85,6 +89,12 @@ class _Directory(_Envelope, frozen=True, tag="directory"):
     revision: _Count
 
 
+class _Statistics(_Envelope, frozen=True, tag="statistics"):
+    of: _Node
+    step: StatisticsStep
+    is_watched: bool
+
+
 @dataclass(frozen=True, slots=True)
 class HeadMoved:
     """There is more in this channel than a hint could carry: look at the log."""
@@ -97,7 +107,7 @@ class Received:
     """What a message says, and the node it is from."""
 
     node: str
-    hint: Hint | DirectoryHint | HeadMoved
+    hint: AnyHint | HeadMoved
 
 
 class GarbageError(ValueError):
@@ -105,11 +115,11 @@ class GarbageError(ValueError):
 
 
 _encode: Final[Callable[[_Envelope], bytes]] = msgspec.msgpack.Encoder().encode
-_AnyEnvelope = _Entries | _Head | _Typing | _Read | _Directory
+_AnyEnvelope = _Entries | _Head | _Typing | _Read | _Directory | _Statistics
 _decode: Final[Callable[[bytes], _AnyEnvelope]] = msgspec.msgpack.Decoder(_AnyEnvelope).decode
 
 
-def encode_hint(node: str, hint: Hint | DirectoryHint) -> bytes:
+def encode_hint(node: str, hint: AnyHint) -> bytes:
     """Give the bytes of a hint, at most MAX_HINT_BYTES: entries that don't fit are only told of."""
     match hint:
         case EntriesHint(channel, epoch, entries):
@@ -123,6 +133,8 @@ def encode_hint(node: str, hint: Hint | DirectoryHint) -> bytes:
             return _encode(_Read(node, channel, user, delegation, seq))
         case DirectoryHint(revision):
             return _encode(_Directory(node, revision))
+        case StatisticsHint(of, step, is_watched):
+            return _encode(_Statistics(node, of, step, is_watched))
 
 
 def decode_hint(payload: bytes) -> Received:
@@ -144,6 +156,10 @@ def decode_hint(payload: bytes) -> Received:
             return Received(node, ReadHint(ChannelId(channel), UserId(user), DelegationId(delegation), seq))
         case _Directory(node, revision):
             return Received(node, DirectoryHint(revision))
+        case _Statistics(node, of, step, is_watched):
+            if len(payload) > MAX_STATISTICS_BYTES:
+                raise GarbageError(f"{len(payload)} bytes of statistics")
+            return Received(node, StatisticsHint(of, step, is_watched))
 
 
 def _entries(envelope: _Entries) -> EntriesHint:

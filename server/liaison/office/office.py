@@ -36,7 +36,7 @@ from liaison.office.sessions import Peer, Session
 from liaison.office.settings import OfficeSettings
 from liaison.office.statistics_feed import StatisticsFeed
 from liaison.office.tasks import contained
-from liaison.ports.bus import Bus, DirectoryHint, EntriesHint, Hint, ReadHint, TypingHint
+from liaison.ports.bus import AnyHint, Bus, DirectoryHint, EntriesHint, ReadHint, StatisticsHint, TypingHint
 from liaison.ports.clock import Clock
 from liaison.ports.connection import Connection
 from liaison.ports.directory import Directory
@@ -95,7 +95,7 @@ class Office:
         self.clock, self._rng = world.clock, world.rng
         self.registry, self.accounts = desks.registry, desks.accounts
         self.presence, self.session_table = desks.presence, desks.session_table
-        self.statistics = StatisticsFeed(node, profile, desks.session_table, world.clock)
+        self.statistics = StatisticsFeed(node, profile, desks.session_table, world.clock, world.bus.publish)
         self.observer: Observer = BothObservers(world.observer, self.statistics)
         self.hubs = Hubs(
             log=world.log,
@@ -441,7 +441,7 @@ class Office:
 
     # --- what arrives from other nodes, and what changes ----------------------------------------------------------
 
-    def on_hint(self, hint: Hint | DirectoryHint) -> None:
+    def on_hint(self, hint: AnyHint) -> None:
         """Take a hint from the bus; see ports.bus.BusListener."""
         match hint:
             case EntriesHint():
@@ -454,6 +454,8 @@ class Office:
                 self.show_read(hint)
             case DirectoryHint():
                 self.registry.poke()
+            case StatisticsHint():
+                self.statistics.on_hint(hint)
 
     def on_doubt(self) -> None:
         """Hints may have been lost; see ports.bus.BusListener."""

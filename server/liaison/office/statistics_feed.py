@@ -1,7 +1,8 @@
-"""What one node did, in steps of five seconds, for ops who watch. (PROTOCOL.md §6.5)
+"""What each node did, in steps of five seconds, for ops who watch. (PROTOCOL.md §6.5)
 
 It observes the office beside what Prometheus is told: numbers by side and direction, never a channel, never text. The
-last quarter of an hour is kept, so that a page that is opened late shows what led to now.
+last quarter of an hour is kept, so that a page that is opened late shows what led to now. Each step is told to the
+other nodes too, some hundred bytes every five seconds, so that whichever node ops are connected to knows of all.
 """
 
 import asyncio
@@ -9,15 +10,17 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from liaison.core.identifiers import DelegationId
+from liaison.core.identifiers import DelegationId, Millis
 from liaison.core.latencies import Latencies
 from liaison.core.permissions import Action, refusal
 from liaison.core.profile import OfficeProfile
 from liaison.office.session_table import SessionTable
 from liaison.office.watching import Watcher, Watchers
+from liaison.ports.bus import StatisticsHint
 from liaison.ports.clock import Clock
 from liaison.protocol.frames import (
     DirectionStatistics,
+    NodeStatistics,
     SideStatistics,
     Statistics,
     StatisticsReply,
@@ -28,14 +31,50 @@ STEP_MS: Final = 5_000
 KEPT_STEPS: Final = 15 * 60 * 1000 // STEP_MS
 # The reasons why a node isn't ready are asked for within a step, also where the log hangs and answers nothing.
 _READINESS_TIMEOUT_S: Final = 2.0
+# A node that told nothing for so many steps is gone, or is cut off; either way its figures are of the past.
+_SILENT_STEPS: Final = 12
+# Somebody who watches there says so with each step; two of them may be lost.
+_WATCHED_STEPS: Final = 3
+# Far more than any office has: names that come from outside must not fill the memory.
+_MAX_NODES: Final = 64
 NO_ANSWER: Final = "the log does not answer"
+
+
+class _OtherNode:
+    """The steps of another node, as far as they arrived."""
+
+    def __init__(self, now_ms: Millis) -> None:
+        self.steps: deque[StatisticsStep] = deque(maxlen=KEPT_STEPS)
+        self.heard_ms = now_ms
+
+    def take(self, step: StatisticsStep, now_ms: Millis) -> bool:
+        """Add a step; say whether it is news."""
+        last = self.steps[-1] if self.steps else None
+        if last is not None and step.number <= last.number:
+            if step.time_ms <= last.time_ms:
+                return False
+            # It was started anew and counts from one again.
+            self.steps.clear()
+        self.steps.append(step)
+        self.heard_ms = now_ms
+        return True
 
 
 class StatisticsFeed:
     """Implements ports.observer.Observer. All but `run` is synchronous, and what the hot path calls only counts."""
 
-    def __init__(self, node: str, profile: OfficeProfile, sessions: SessionTable, clock: Clock) -> None:
+    def __init__(
+        self,
+        node: str,
+        profile: OfficeProfile,
+        sessions: SessionTable,
+        clock: Clock,
+        publish: Callable[[StatisticsHint], None],
+    ) -> None:
         self._node = node
+        self._publish = publish
+        self._others: dict[str, _OtherNode] = {}
+        self._watched_until_ms = -1
         self._sessions = sessions
         self._clock = clock
         self._watchers = Watchers(lambda account: refusal(account, Action.WATCH_STATISTICS, None) is None)
@@ -65,14 +104,42 @@ class StatisticsFeed:
 
     def reply(self, command_id: int) -> StatisticsReply:
         """Give the steps that are kept, oldest first."""
-        return StatisticsReply(id=command_id, node=self._node, step_ms=STEP_MS, steps=list(self._steps))
+        self._forget_silent()
+        others = [NodeStatistics(name, list(other.steps)) for name, other in sorted(self._others.items())]
+        return StatisticsReply(id=command_id, node=self._node, step_ms=STEP_MS, steps=list(self._steps), others=others)
+
+    def on_hint(self, hint: StatisticsHint) -> None:
+        """Another node has ended a step. Lost ones leave a gap; a repeated or late one changes nothing."""
+        if hint.node == self._node:
+            return
+        now_ms = self._clock.monotonic_ms()
+        if hint.is_watched:
+            self._watched_until_ms = now_ms + _WATCHED_STEPS * STEP_MS
+        self._forget_silent()
+        other = self._others.get(hint.node)
+        if other is None:
+            if len(self._others) >= _MAX_NODES:
+                return
+            other = self._others[hint.node] = _OtherNode(now_ms)
+        if other.take(hint.step, now_ms):
+            self._watchers.push(Statistics(hint.node, hint.step))
+
+    def _forget_silent(self) -> None:
+        since_ms = self._clock.monotonic_ms() - _SILENT_STEPS * STEP_MS
+        for name in [name for name, other in self._others.items() if other.heard_ms < since_ms]:
+            del self._others[name]
+
+    @property
+    def _is_watched(self) -> bool:
+        """Somebody watches, here or at a node that we heard of."""
+        return len(self._watchers) > 0 or self._clock.monotonic_ms() < self._watched_until_ms
 
     async def run(self, readiness: Callable[[], Awaitable[list[str]]]) -> None:
         """End a step every STEP_MS until cancelled. `readiness` gives why this node should get no new clients."""
         while True:
             await asyncio.sleep(STEP_MS / 1000)
             # To know whether the log can commit costs a commit: nobody pays for what nobody reads.
-            reasons = await self._reasons(readiness) if len(self._watchers) else []
+            reasons = await self._reasons(readiness) if self._is_watched else []
             self._end_step(reasons)
 
     @staticmethod
@@ -98,7 +165,7 @@ class StatisticsFeed:
             slow_consumers=self._slow_consumers,
             hints_missed=self._hints_missed,
             loop_lag_ms=round(self._loop_lag_ms),
-            buffered_bytes=self._sessions.buffered_bytes() if len(self._watchers) else None,
+            buffered_bytes=self._sessions.buffered_bytes() if self._is_watched else None,
             refusals=dict(self._refusals),
             appends=dict(self._appends),
             reasons=reasons,
@@ -107,6 +174,7 @@ class StatisticsFeed:
         self._began_ms = now_ms
         self._start_over()
         self._watchers.push(Statistics(self._node, step))
+        self._publish(StatisticsHint(self._node, step, is_watched=len(self._watchers) > 0))
 
     def _side(self, side: DelegationId, sessions: int) -> SideStatistics:
         acks = self._acks[side]

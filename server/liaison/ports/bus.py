@@ -6,6 +6,7 @@ from typing import Protocol
 
 from liaison.core.entries import Entry
 from liaison.core.identifiers import ChannelId, DelegationId, UserId
+from liaison.protocol.frames import StatisticsStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +42,29 @@ Hint = EntriesHint | TypingHint | ReadHint
 
 @dataclass(frozen=True, slots=True)
 class DirectoryHint:
-    """That accounts, channels or memberships changed; for every node, whatever it is subscribed to."""
+    """That accounts, channels or memberships changed; for every node."""
 
     revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsHint:
+    """What a node did in a step that has just ended, and whether ops watch there; for every node."""
+
+    node: str
+    step: StatisticsStep
+    is_watched: bool
+
+
+# For every node, whatever it is subscribed to.
+NodeHint = DirectoryHint | StatisticsHint
+AnyHint = Hint | NodeHint
 
 
 class BusListener(Protocol):
     """What a node gets from the bus. Called on the event loop; must not block or raise."""
 
-    def on_hint(self, hint: Hint | DirectoryHint) -> None:
+    def on_hint(self, hint: AnyHint) -> None:
         """A hint arrived: perhaps twice, late, out of order, or about a channel left meanwhile."""
         ...
 
@@ -65,7 +80,7 @@ class Bus(Protocol):
         """Name the one who listens at this node, before any subscribe; the returned function detaches."""
         ...
 
-    def publish(self, hint: Hint | DirectoryHint) -> None:
+    def publish(self, hint: AnyHint) -> None:
         """Tell the other nodes. Never blocks, never raises; delivery is not promised."""
         ...
 

@@ -477,12 +477,20 @@ class StatisticsStep(Struct, frozen=True, omit_defaults=True):
     reasons: list[str] = []
 
 
-class StatisticsReply(Reply, frozen=True, kw_only=True):
-    """The node that was asked, and its steps, oldest first; each about `step_ms` long."""
+class NodeStatistics(Struct, frozen=True):
+    """Another node, and those of its steps that were heard of, oldest first."""
+
+    node: str
+    steps: list[StatisticsStep]
+
+
+class StatisticsReply(Reply, frozen=True, kw_only=True, omit_defaults=True):
+    """The node that was asked, and its steps, oldest first; each about `step_ms` long. `others` are those alive."""
 
     node: str
     step_ms: int
     steps: list[StatisticsStep]
+    others: list[NodeStatistics] = []
 
 
 class PresenceEvent(Struct, frozen=True):
@@ -580,7 +588,7 @@ class SessionsDiff(Struct, frozen=True, tag_field="type", tag="sessions_diff"):
 
 
 class Statistics(Struct, frozen=True, tag_field="type", tag="statistics"):
-    """Ops only: the step that has just ended."""
+    """Ops only: the step that has just ended, at the node that was asked or at another."""
 
     node: str
     step: StatisticsStep
