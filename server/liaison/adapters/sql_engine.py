@@ -7,7 +7,6 @@ spot in a simulation.
 import asyncio
 import os
 import sqlite3
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +18,7 @@ from sqlalchemy.pool import StaticPool
 
 from liaison.adapters.data_directory import DataDirectory
 from liaison.adapters.sql_migrations import STEPS, Migrations
+from liaison.adapters.sql_reader import GroupReader
 from liaison.adapters.sql_writer import (
     GroupWriter,
     RunBlocking,
@@ -61,8 +61,7 @@ class Database:
     ) -> None:
         """Use `open_database` or `memory_database`."""
         self._writer_connection: Final = writer
-        self._idle_readers: Final = deque(readers)
-        self._run_read: Final = run_read
+        self._reader: Final = GroupReader(readers, run_read)
         self._executors: tuple[ThreadPoolExecutor, ...] = ()
         self._on_fatal: Callable[[str], None] = lambda _reason: None
         self._writer: Final = GroupWriter(writer, run_write, self._tell_fatal)
@@ -80,7 +79,7 @@ class Database:
 
         Raises StorageUnavailableError.
         """
-        return await self._run_read(lambda: self._read_now(work))
+        return await self._reader.read(work)
 
     def epoch_now(self) -> int:
         """Give the epoch; blocking, before anything else is done."""
@@ -96,30 +95,11 @@ class Database:
         await self._writer.close()
         for executor in self._executors:
             executor.shutdown()
-        while self._idle_readers:
-            self._idle_readers.popleft().engine.dispose()
+        self._reader.close()
         self._writer_connection.engine.dispose()
 
     def _tell_fatal(self, reason: str) -> None:
         self._on_fatal(reason)
-
-    def _read_now(self, work: Work[T]) -> T:
-        try:
-            connection = self._idle_readers.popleft()
-        except IndexError as error:
-            raise StorageUnavailableError("the database is closed") from error
-        driver = driver_of(connection)
-        try:
-            driver.execute("BEGIN")
-            try:
-                return work(connection)
-            finally:
-                if driver.in_transaction:
-                    driver.execute("ROLLBACK")
-        except (sqlite3.Error, DBAPIError) as error:
-            raise storage_error(error) from error
-        finally:
-            self._idle_readers.append(connection)
 
 
 def open_office(directory: DataDirectory) -> Database:
