@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
@@ -21,6 +22,8 @@ MAX_ADDRESSES: Final = 10_000
 BURST_SECONDS: Final = 3
 
 
+# The same few come again for every connection and request, and reading one takes 5 µs.
+@lru_cache(maxsize=256)
 def parse_address(text: str) -> Address | None:
     """Read an address as sockets and proxies write it; None for anything else. IPv4 in IPv6 counts as IPv4."""
     try:

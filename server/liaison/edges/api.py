@@ -16,7 +16,7 @@ from liaison.core.position import Position
 from liaison.edges.addresses import ClientPace
 from liaison.edges.coalescing import ConnectionGroup
 from liaison.edges.credentials import check_login_origin, check_no_forgery, cookie_name, presented
-from liaison.edges.handover import ConnectionGone, take_transport
+from liaison.edges.handover import ConnectionGone, HandedOver, take_transport
 from liaison.edges.register_api import endpoints, name_of, reply_of
 from liaison.edges.responses import JSON_TYPE, MSGPACK_TYPES, SECURITY_HEADERS, Handler, answer
 from liaison.edges.settings import EdgeSettings
@@ -456,8 +456,7 @@ class Api:
             follower.on_closed("broken")
             raise
         connection.take_over(follower)
-        # Never sent: the connection isn't aiohttp's any more.
-        return web.Response()
+        return HandedOver()
 
     async def _execute(self, request: web.Request, actor: Actor, command: frames.AnyCommand) -> web.StreamResponse:
         reply = await self._office.execute(actor, command)

@@ -11,6 +11,21 @@ class ConnectionGone(Exception):
     """The client left before its connection could be handed over; there is nobody to answer."""
 
 
+class HandedOver(web.StreamResponse):
+    """What a handler returns once its connection isn't aiohttp's any more: sent to nobody."""
+
+    @property
+    def prepared(self) -> bool:
+        """Yes: no middleware has anything to add."""
+        return True
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Write no head."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Write no end."""
+
+
 class _Remainder:
     """Takes the bytes that came behind a request; aiohttp gives them to whoever says that it reads from now on."""
 
@@ -30,8 +45,8 @@ def take_transport(request: web.Request, head: bytes) -> tuple[asyncio.Transport
     """Write the response's head and detach the transport; give it with the bytes that came behind the request.
 
     The transport still has its old protocol, which ignores it: set another one before the loop turns. aiohttp is told
-    that the connection is lost, so that its handler, task and buffers go. The response that the request's handler then
-    returns is never sent.
+    that the connection is lost, so that its handler, task and buffers go. The request's handler then returns
+    `HandedOver`.
 
     Raises:
         ConnectionGone: the connection is lost already.

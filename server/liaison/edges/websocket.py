@@ -12,7 +12,7 @@ from websockets.frames import Opcode
 from liaison.edges.addresses import ClientPace, address_class
 from liaison.edges.coalescing import ConnectionGroup
 from liaison.edges.credentials import has_allowed_origin, presented
-from liaison.edges.handover import ConnectionGone, take_transport
+from liaison.edges.handover import ConnectionGone, HandedOver, take_transport
 from liaison.edges.settings import EdgeSettings
 from liaison.edges.socket_protocol import SocketLimits, SocketProtocol
 from liaison.office.office import Office
@@ -62,8 +62,7 @@ class Upgrades:
             session.on_closed("broken")
             raise
         socket.begin(session, first_bytes)
-        # Never sent: the connection isn't aiohttp's any more.
-        return web.Response()
+        return HandedOver()
 
     def _secret(self, request: web.Request) -> str:
         """Give the secret that counts when `connect` brings none. A browser always says its origin here."""

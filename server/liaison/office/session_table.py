@@ -118,7 +118,7 @@ class SessionTable:
 
     def reply(self, command_id: int) -> SessionsReply:
         """Give the table as it is now, sorted by session; differences that watchers get go on from its version."""
-        self._touched.update(self._sessions)
+        self._touched.update(self._sessions, self._told)
         self._flush()
         return SessionsReply(
             id=command_id,
@@ -139,11 +139,12 @@ class SessionTable:
             self._close_window()
 
     def _touch(self, session: SessionId) -> None:
-        self._touched.add(session)
         if not self._is_watched.is_set():
-            # Nobody to spare a frame, and what is touched must not pile up until somebody looks.
-            self._flush()
-        elif self._window is None:
+            # Nothing piles up until somebody looks, and who comes first is told everything anyway.
+            self._told.clear()
+            return
+        self._touched.add(session)
+        if self._window is None:
             self._window = asyncio.get_running_loop().call_later(BATCH_MS / 1000, self._flush)
 
     def _flush(self) -> None:
