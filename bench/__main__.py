@@ -28,7 +28,11 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True)
 class Work:
-    """A load: how many of what, as a closed loop of `window` messages or at `rate` a second."""
+    """A load: how many of what, as a closed loop of `window` messages or at `rate` a second.
+
+    With `every_ms` the loop sends a whole window at once, and the next one when all of it has come and so much time has
+    passed. That leaves the generator some idle time beside a server that does next to nothing.
+    """
 
     name: str
     title: str
@@ -37,6 +41,7 @@ class Work:
     channels: int = 1
     window: int = 0
     rate: float = 0.0
+    every_ms: float = 0.0
 
     @property
     def connections(self) -> int:
@@ -44,11 +49,19 @@ class Work:
 
     def options(self) -> list[str]:
         pace = ["--rate", str(self.rate)] if self.rate else ["--window", str(self.window)]
+        pace += ["--every-ms", str(self.every_ms)] if self.every_ms else []
         counts = {"subscribers": self.subscribers, "publishers": self.publishers, "channels": self.channels}
         return [text for name, value in counts.items() for text in (f"--{name}", str(value))] + pace
 
 
-HOT = Work("hot", "50 publishers × 1,000 subscribers, as fast as it goes", 1000, 50, window=400)
+HOT = Work(
+    "hot",
+    "50 publishers × 1,000 subscribers, two messages of each at once, again when all have come and 28 ms have passed",
+    1000,
+    50,
+    window=100,
+    every_ms=28,
+)
 SINGLE = Work("single", "1 publisher × 1,000 subscribers, 50 messages/s", 1000, 1, rate=50)
 ROOMS = Work(
     "rooms", "10 rooms × 10 subscribers, a publisher each, as fast as it goes", 100, 10, channels=10, window=100
