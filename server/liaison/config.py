@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from liaison.core.identifiers import DelegationId, parse_delegation
+from liaison.core.line_check_schedule import Schedule, is_time
 from liaison.core.profile import Delegation, Granularity, OfficeProfile
 from liaison.protocol import limits
 
@@ -166,6 +167,25 @@ class DispatchesSection(_Section, frozen=True):
     repeat_every_s: Annotated[float, Meta(ge=10, le=86_400)] = 300.0
 
 
+# Nobody can take offence at these, and each is read out and heard in a moment. Both languages, as both sides read them.
+_TEST_TEXTS: Final = (
+    "시험 통신 — 하나 둘 셋 넷 다섯 · Test message: one two three four five",
+    "시험 통신 — 봄 여름 가을 겨울 · Test message: spring, summer, autumn, winter",
+    "시험 통신 — 소나무 느티나무 은행나무 · Test message: pine, zelkova, ginkgo",
+    "시험 통신 — 해 달 별 · Test message: sun, moon, stars",
+    "시험 통신 — 물 바람 산 들 · Test message: water, wind, mountain, field",
+)
+
+
+class LineChecksSection(_Section, frozen=True):
+    """When the two duty desks call each other, and who first."""
+
+    times: tuple[str, ...] = ("09:00", "17:00")
+    odd_days: str = ""
+    texts: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...], Meta(min_length=1)] = _TEST_TEXTS
+    answer_within_s: Annotated[float, Meta(ge=30, le=3600)] = 180.0
+
+
 class MetricsSection(_Section, frozen=True):
     """Who may read /metrics, and where."""
 
@@ -202,6 +222,7 @@ class Config(_Section, frozen=True):
     redis: RedisSection = RedisSection()
     limits: LimitsSection = LimitsSection()
     dispatches: DispatchesSection = DispatchesSection()
+    line_checks: LineChecksSection = LineChecksSection()
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
 
@@ -215,6 +236,14 @@ class Config(_Section, frozen=True):
         office = self.office
         granularity = Granularity(office.granularity)
         return OfficeProfile(office.title_ko, office.title_en, office.time_zone, (first, second), granularity)
+
+    @property
+    def line_check_schedule(self) -> Schedule:
+        """When line checks are due, and who calls; where nothing is said, the side named first does on odd days."""
+        first, second = map(DelegationId, self.delegations)
+        odd_days = DelegationId(self.line_checks.odd_days) or first
+        even_days = second if odd_days == first else first
+        return Schedule(tuple(sorted(self.line_checks.times)), self.office.time_zone, odd_days, even_days)
 
     @property
     def data_directory(self) -> Path:
@@ -494,8 +523,24 @@ def _problems(config: Config) -> Iterator[tuple[_Path, str]]:
         if problem:
             yield ("postgres", "url"), problem
     yield from _redis_problems(config.redis)
+    yield from _line_check_problems(config)
     if config.metrics.host and not config.metrics.port:
         yield ("metrics", "port"), "metrics.host needs a port of its own"
+
+
+def _line_check_problems(config: Config) -> Iterator[tuple[_Path, str]]:
+    checks = config.line_checks
+    for text in checks.times:
+        if not is_time(text):
+            yield ("line_checks", "times"), f"{text!r} is no time of day; one looks like '09:00'"
+    if len(set(checks.times)) < len(checks.times):
+        yield ("line_checks", "times"), "a time stands there twice"
+    if checks.odd_days and checks.odd_days not in config.delegations:
+        names = " and ".join(config.delegations)
+        yield ("line_checks", "odd_days"), f"{checks.odd_days!r} is no delegation of this office, which has {names}"
+    for text in checks.texts:
+        if not text.strip() or not text.isprintable():
+            yield ("line_checks", "texts"), f"{text!r} is not one line that can be read"
 
 
 def _workers_problems(config: Config) -> Iterator[tuple[_Path, str]]:

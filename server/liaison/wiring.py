@@ -48,6 +48,7 @@ from liaison.office.accounts import Accounts
 from liaison.office.administration import AdministrationDepartment
 from liaison.office.dispatches import DispatchDepartment, DispatchSettings
 from liaison.office.founding import found_registers
+from liaison.office.line_checks import LineCheckDepartment, LineCheckSettings
 from liaison.office.office import Desks, Office, World
 from liaison.office.presence import PresenceFeed
 from liaison.office.registers import Department
@@ -292,7 +293,16 @@ def _office(
 def _departments(config: Config) -> list[Callable[[Office], Department]]:
     marks = FileMarks(DataDirectory(config.data_directory).marks)
     dispatches = DispatchSettings(repeat_every_ms=int(config.dispatches.repeat_every_s * 1000))
-    return [lambda office: DispatchDepartment(office, marks, dispatches), AdministrationDepartment]
+    line_checks = LineCheckSettings(
+        config.line_check_schedule,
+        config.line_checks.texts,
+        answer_within_ms=int(config.line_checks.answer_within_s * 1000),
+    )
+    return [
+        lambda office: DispatchDepartment(office, marks, dispatches),
+        AdministrationDepartment,
+        lambda office: LineCheckDepartment(office, line_checks),
+    ]
 
 
 def _office_settings(config: Config) -> OfficeSettings:

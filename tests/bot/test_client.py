@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import msgspec
 import pytest
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Response
@@ -15,8 +16,10 @@ from liaison.bot.harness import VirtualTime
 from liaison.protocol import frames
 from liaison.protocol.close_codes import CloseCode
 from liaison.protocol.errors import ErrorCode
+from liaison.protocol.line_check_frames import LineChecks
 from liaison.protocol.names import WEBSOCKET_PATH
 from tests.bot.peer import GENERAL, TOKEN, Peer, RecordedTime, channel_info, connected, listening, message
+from tests.vectors import line_checks
 
 
 async def texts(feed: Any, count: int) -> list[str]:
@@ -651,6 +654,26 @@ async def test_question_outlives_a_reconnect_and_a_temporary_refusal() -> None:
         command = await again.expect(frames.Channels)
         await again.send(frames.ChannelsReply(id=command.id, channels=[]))
         assert await asking == {}
+
+
+async def test_line_checks_are_asked_and_read() -> None:
+    replies = [reply for command, reply in line_checks.ANSWERS if command == "line_checks"]
+    async with listening() as peer, connected(peer) as (client, talk):
+        asking = asyncio.ensure_future(client.line_checks(days=7))
+        command = await talk.expect(LineChecks)
+        assert command.days == 7
+        await talk.send(msgspec.structs.replace(replies[0], id=command.id))
+        strip = await asking
+        assert [check.outcome for day in strip.days for check in day.checks] == [
+            "desk_unstaffed",
+            "line_down",
+            "",
+            "answered",
+        ]
+        assert (strip.open[0].called_by, strip.next and strip.next.check) == ("south-1", "2018-09-16T09:00")
+        asking = asyncio.ensure_future(client.line_checks())
+        await talk.send(msgspec.structs.replace(replies[1], id=(await talk.expect(LineChecks)).id))
+        assert (await asking).next is None
 
 
 async def test_question_that_is_refused_raises() -> None:

@@ -30,6 +30,7 @@ ANYWHERE = {
     Action.SUSPEND_CHANNEL: "h",
     Action.TURN_KEY: "h",
     Action.EXPORT_CHANNEL: "h",
+    Action.CHECK_LINE: "oh",
 }
 AS_A_MEMBER = {Action.SUBSCRIBE: "ohb", Action.READ: "ohb", Action.MARK_READ: "ohb"}
 AS_A_WRITER = {Action.PUBLISH: "ohb", Action.REACT: "ohb", Action.TYPE: "ohb"}

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,6 +22,7 @@ from liaison.office.administration import AdministrationDepartment
 from liaison.office.founding import found_registers
 from liaison.office.office import Desks, Office, World
 from liaison.office.presence import PresenceFeed
+from liaison.office.registers import Department
 from liaison.office.registry import Registry
 from liaison.office.session_table import SessionTable
 from liaison.office.sessions import Peer
@@ -30,6 +31,7 @@ from liaison.ports.directory import Secrets
 from liaison.protocol.codec import WireFormat
 from liaison.protocol.commands import AnyCommand
 from liaison.protocol.errors import LiaisonError
+from liaison.protocol.frames import Command
 from tests import virtual_time
 from tests.office.dispatch_office import BrittleLog
 from tests.office.doubles import Wire
@@ -42,14 +44,17 @@ SIDES = ("south", "north")
 ROLES = {"head": Role.HEAD, "deputy": Role.HEAD, "bot": Role.BOT}
 PEOPLE = (*(f"{side}-{name}" for side in SIDES for name in ("1", "2", "head", "deputy", "bot")), "ops")
 GENERAL = "joint/general"
+COMMANDS: Mapping[str, type[Command]] = {str(kind.__struct_config__.tag): kind for kind in AnyCommand.__args__}
+Departments = Sequence[Callable[[Office], Department]]
 LIFE_MS = 120_000
 
 
 class LiaisonOffice:
     """What outlives a node: the database. `office` is the node that is asked."""
 
-    def __init__(self, world: virtual_time.World) -> None:
+    def __init__(self, world: virtual_time.World, departments: Departments = (AdministrationDepartment,)) -> None:
         self._world = world
+        self._departments = departments
         self.clock = world.clock
         self.database = memory_database(world.run_blocking)
         self.directory = SqlDirectory(self.database, world.clock)
@@ -59,6 +64,10 @@ class LiaisonOffice:
         self.office: Office
         self.brittle: BrittleLog
         self._keys = iter(range(10**9))
+
+    def set_departments(self, departments: Departments) -> None:
+        """Let the nodes that begin from now on have these."""
+        self._departments = departments
 
     async def move_in(self) -> None:
         await found_registers(self.directory, PROFILE)
@@ -84,7 +93,7 @@ class LiaisonOffice:
             accounts=Accounts(self.directory, registry, PlainPasswords(), PROFILE, world.clock, rng.randbytes),
             presence=PresenceFeed(self.presence, world.clock, PROFILE, node=name, rng=rng),
             session_table=SessionTable(name),
-            departments=[AdministrationDepartment],
+            departments=self._departments,
         )
         self.brittle = BrittleLog(self.log)
         ports = World(
@@ -103,9 +112,9 @@ class LiaisonOffice:
 
     async def ask(self, user: str, type_: str, **fields: Any) -> Any:
         """Carry a command out for a user and give the reply as plain values. Raises LiaisonError."""
-        if type_ not in ("held_messages", "administration", "channels", "history", "presence", "search"):
+        if "key" in COMMANDS[type_].__struct_fields__:
             fields.setdefault("key", f"key {next(self._keys)}")
-        command: Any = msgspec.convert({"type": type_, "id": 1, **fields}, AnyCommand)
+        command = msgspec.convert({"type": type_, "id": 1, **fields}, COMMANDS[type_])
         reply = await self.office.execute(self.office.authenticate(secret_of(user)), command)
         return msgspec.to_builtins(reply)
 
@@ -177,11 +186,13 @@ async def until(is_so: Callable[[], object], within_s: float = 5.0) -> None:
             await asyncio.sleep(0.01)
 
 
-def in_liaison_office(scenario: Callable[[LiaisonOffice], Awaitable[None]]) -> None:
+def in_liaison_office(
+    scenario: Callable[[LiaisonOffice], Awaitable[None]], departments: Departments = (AdministrationDepartment,)
+) -> None:
     """Run a scenario in an office of one node, to begin with."""
 
     async def scene(world: virtual_time.World) -> None:
-        whole = LiaisonOffice(world)
+        whole = LiaisonOffice(world, departments)
         await whole.move_in()
         async with whole.node():
             await scenario(whole)

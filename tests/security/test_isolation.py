@@ -19,6 +19,7 @@ from liaison.edges.api import PREFIX
 from liaison.protocol import administration_frames, frames
 from liaison.protocol.commands import AnyCommand
 from liaison.protocol.dispatch_frames import DispatchCommand
+from liaison.protocol.line_check_frames import LineCheckCommand
 from liaison.protocol.names import STREAM_PATH
 from tests.security.premises import SIDES, Client, Premises, comparable, open_desk, open_premises, other, strangers
 
@@ -113,6 +114,9 @@ OF_ADMINISTRATION: Final[frozenset[type[frames.Command]]] = frozenset(
     }
 )
 
+# Both sides' own as well: tests/office/test_line_checks.py.
+OF_LINE_CHECKS: Final[frozenset[type[frames.Command]]] = frozenset(get_args(LineCheckCommand))
+
 # Pushes about a channel: those inside must have had each of them while those outside had nothing.
 PUSHES_OF_A_CHANNEL: Final[frozenset[type[msgspec.Struct]]] = frozenset(
     {frames.Message, frames.TypingPush, frames.ReadPush, frames.ChannelPush, frames.Reset}
@@ -161,6 +165,7 @@ def test_every_command_has_its_place_in_the_matrix() -> None:
         *TESTED_APART,
         *OF_DISPATCHES,
         *OF_ADMINISTRATION,
+        *OF_LINE_CHECKS,
     }
     assert placed == set(get_args(AnyCommand))
 

@@ -28,6 +28,8 @@ class SilentObserver:
 
     def append_finished(self, messages: int, latency_ms: float, result: str) -> None: ...
 
+    def line_check_ended(self, outcome: str) -> None: ...
+
 
 class NobodysPasswords:
     """ports.passwords.Passwords for a world where everybody comes in by token."""

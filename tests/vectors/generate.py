@@ -26,7 +26,7 @@ from liaison.core.identifiers import (
 from liaison.protocol import frames, limits
 from liaison.protocol.codec import WireFormat, encode_payload
 from liaison.protocol.errors import ErrorCode
-from tests.vectors import administration, dispatches
+from tests.vectors import administration, dispatches, line_checks
 
 FOLDER: Final = Path(__file__).resolve().parent
 
@@ -83,6 +83,7 @@ COMMANDS: Final[Sequence[Json]] = (
     {"type": "ping", "id": 27},
     *dispatches.COMMANDS,
     *administration.COMMANDS,
+    *line_checks.COMMANDS,
 )
 
 _LINK: Final = bytes(range(32))
@@ -257,6 +258,7 @@ ANSWERS: Final[Sequence[tuple[str, frames.Reply | frames.ErrorReply]]] = (
     ("ping", frames.PingReply(id=27, time_ms=_NOON_MS)),
     *dispatches.ANSWERS,
     *administration.ANSWERS,
+    *line_checks.ANSWERS,
     ("", frames.ErrorReply(0, 100, "malformed", "the frame is no map", temporary=False, ref="k3m9tq2x")),
     (
         "",

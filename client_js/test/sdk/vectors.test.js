@@ -10,6 +10,7 @@ import { administrationReplies } from "../../src/sdk/administration_frames.js";
 import { CLOSE_CODES, ERROR_CODES } from "../../src/sdk/codes.js";
 import { dispatchReplies } from "../../src/sdk/dispatch_frames.js";
 import { pushes, readError, replies } from "../../src/sdk/frames.js";
+import { lineCheckReplies } from "../../src/sdk/line_check_frames.js";
 import { msgpack } from "../../src/sdk/msgpack_wire.js";
 import { operationsPushes, operationsReplies } from "../../src/sdk/operations_frames.js";
 import { presencePushes, presenceReplies } from "../../src/sdk/presence_frames.js";
@@ -57,6 +58,10 @@ const READERS = new Map(
     ["ping", replies.ping],
     ["dispatches", dispatchReplies.dispatches],
     ["dispatch", dispatchReplies.dispatch],
+    ["line_check_call", lineCheckReplies.step],
+    ["line_check_answer", lineCheckReplies.step],
+    ["line_check_request", lineCheckReplies.step],
+    ["line_checks", lineCheckReplies.lineChecks],
     ["suspend_channel", administrationReplies.suspension],
     ["held_messages", administrationReplies.held],
     ["propose", administrationReplies.proposal],

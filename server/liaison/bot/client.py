@@ -25,6 +25,7 @@ from liaison.bot.messages import (
     Found,
     GoAway,
     History,
+    LineChecks,
     Message,
     Presence,
     Published,
@@ -33,6 +34,7 @@ from liaison.bot.messages import (
     Welcome,
     read,
     read_channels,
+    read_line_checks,
     read_message,
     read_messages,
     read_presence,
@@ -42,7 +44,7 @@ from liaison.bot.outbox import Item, Outbox, Stage
 from liaison.bot.timekeeping import SystemTime, Time
 from liaison.protocol.close_codes import CloseCode, may_reconnect
 from liaison.protocol.errors import ErrorCode
-from liaison.protocol.limits import DEFAULT_PAGE_MESSAGES, MAX_CLIENT_CHARS
+from liaison.protocol.limits import DEFAULT_LINE_CHECK_DAYS, DEFAULT_PAGE_MESSAGES, MAX_CLIENT_CHARS
 
 _log = logging.getLogger(__name__)
 
@@ -218,6 +220,10 @@ class Client:
         A watch ends with the connection: ask again when `on_push("connected", …)` is called.
         """
         return read_presence(await self._ask("presence", {"watch": watch}))
+
+    async def line_checks(self, *, days: int = DEFAULT_LINE_CHECK_DAYS) -> LineChecks:
+        """Give the line checks of the last days; the bot must be a member of `joint/line-checks`."""
+        return read_line_checks(await self._ask("line_checks", {"days": days}))
 
     async def typing(self, channel: str) -> None:
         """Show to one's own side, for 6 seconds, that something is being written."""

@@ -131,6 +131,50 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class LineCheck:
+    """A line check. `outcome` is empty while it is undecided; `side` is at which side it failed. (PROTOCOL.md §13.2)"""
+
+    check: str
+    due_ms: int
+    caller: str
+    answerer: str
+    state: str
+    outcome: str = ""
+    side: str = ""
+    reason: str = ""
+    requested: bool = False
+    text: str = ""
+    opened_ms: int = 0
+    deadline_ms: int = 0
+    called_ms: int = 0
+    called_by: str = ""
+    answered_ms: int = 0
+    answered_by: str = ""
+    ended_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LineCheckDay:
+    """A day of the office's clock, and which side calls first on it."""
+
+    date: str
+    caller: str
+    checks: tuple[LineCheck, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LineChecks:
+    """The last days, today last; those that wait for a desk; the next of the schedule."""
+
+    time_ms: int
+    time_zone: str
+    answer_within_ms: int
+    days: tuple[LineCheckDay, ...]
+    open: tuple[LineCheck, ...]
+    next: LineCheck | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PresentPerson:
     """One person's presence as the bot may see it; `availability` is empty where it may not."""
 
@@ -285,6 +329,16 @@ def read_welcome(frame: Fields) -> Welcome:
 def read_presence(frame: Fields) -> Presence:
     users = tuple(read(PresentPerson, user) for user in _list(frame, "users"))
     return read(Presence, frame, users=users, sides=tuple(read(SidePresence, side) for side in _list(frame, "sides")))
+
+
+def read_line_checks(frame: Fields) -> LineChecks:
+    days = tuple(read(LineCheckDay, day, checks=_line_checks(day, "checks")) for day in _list(frame, "days"))
+    upcoming = None if frame.get("next") is None else read(LineCheck, frame["next"])
+    return read(LineChecks, frame, days=days, open=_line_checks(frame, "open"), next=upcoming)
+
+
+def _line_checks(frame: Fields, name: str) -> tuple[LineCheck, ...]:
+    return tuple(read(LineCheck, check) for check in _list(frame, name))
 
 
 def read_refusal(frame: Fields) -> Refused:

@@ -36,6 +36,7 @@ class Action(Enum):
     SUSPEND_CHANNEL = auto()
     TURN_KEY = auto()
     EXPORT_CHANNEL = auto()
+    CHECK_LINE = auto()
 
 
 class Need(Enum):
@@ -84,6 +85,8 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.SUSPEND_CHANNEL: Rule(_HEADS, Need.NOTHING),
     Action.TURN_KEY: Rule(_HEADS, Need.NOTHING),
     Action.EXPORT_CHANNEL: Rule(_HEADS, Need.NOTHING),
+    # Besides, one must be a writer of the register. No bot calls or answers: that would prove nothing about a desk.
+    Action.CHECK_LINE: Rule(_PEOPLE, Need.NOTHING),
 }
 
 

@@ -143,6 +143,14 @@ def audience_of(account: Account) -> Audience:
     return Audience(NO_DELEGATION, is_ops=True) if account.role is Role.OPS else Audience(account.delegation)
 
 
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What the office itself knows of a side: whether any client of it is connected, a bot's too, and who is there."""
+
+    is_connected: bool
+    people: frozenset[UserId]
+
+
 @dataclass(slots=True)
 class Roster:
     """Everybody who has a device, and who of them staffs which side; kept up by `update`."""
@@ -159,6 +167,11 @@ class Roster:
             self.users[user.user] = user
         if user.is_staff:
             self.staff.setdefault(user.delegation, set()).add(user.user)
+
+    def here(self, delegation: DelegationId) -> Here:
+        """Say who of a side is there, for the office's own rules; what an audience may see is View's matter."""
+        is_connected = any(user.delegation == delegation for user in self.users.values())
+        return Here(is_connected, frozenset(self.staff.get(delegation, ())))
 
     def differences(self, users: Mapping[UserId, UserDevices], now_ms: Millis) -> list[UserDevices]:
         """Give the updates that lead from here to `users`. Those who left have cause `missed` and the time `now_ms`."""

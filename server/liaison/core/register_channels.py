@@ -7,13 +7,14 @@ from liaison.protocol.names import JOINT
 
 _DISPATCHES: Final = "dispatches"
 _ADMINISTRATION: Final = "administration"
-# Of registers that are still to come: kept free for them, so that nobody's chat is in their place by then.
 _LINE_CHECKS: Final = "line-checks"
+# Of a register that is still to come: kept free for it, so that nobody's chat is in its place by then.
 _DUTY: Final = "duty"
 
 # What was tendered across the table; drafts and their clearance are in each side's own register.
 DISPATCHES: Final = ChannelId(f"{JOINT}/{_DISPATCHES}")
 ADMINISTRATION: Final = ChannelId(f"{JOINT}/{_ADMINISTRATION}")
+LINE_CHECKS: Final = ChannelId(f"{JOINT}/{_LINE_CHECKS}")
 
 
 def own_dispatches(side: DelegationId) -> ChannelId:
@@ -23,7 +24,11 @@ def own_dispatches(side: DelegationId) -> ChannelId:
 
 def register_channels(sides: tuple[DelegationId, DelegationId]) -> dict[ChannelId, tuple[str, str]]:
     """Give the channels of the registers that there are, with their titles, for an office's founding."""
-    joint = {DISPATCHES: ("전통문 대장", "Dispatch register"), ADMINISTRATION: ("운영 기록", "Administration log")}
+    joint = {
+        DISPATCHES: ("전통문 대장", "Dispatch register"),
+        ADMINISTRATION: ("운영 기록", "Administration log"),
+        LINE_CHECKS: ("연락선 점검", "Line checks"),
+    }
     return joint | {own_dispatches(side): ("우리 측 전통문 초안", "Our dispatch drafts") for side in sides}
 
 

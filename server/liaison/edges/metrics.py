@@ -52,6 +52,7 @@ METRICS: Final = (
     Metric("liaison_caught_up_total", "counter", (), "Messages read from the log for subscriptions that were behind."),
     Metric("liaison_hints_missed_total", "counter", (), "Gaps that were found and filled from the log."),
     Metric("liaison_slow_consumers_total", "counter", (), "Times a subscription fell behind its socket."),
+    Metric("liaison_line_checks_total", "counter", ("outcome",), "Line checks that ended, by what they came to."),
     Metric("liaison_refusals_total", "counter", ("error",), "Commands and requests refused, by the error's name."),
     Metric("liaison_connections", "gauge", (), "Open sockets and event streams, signed in or not."),
     Metric("liaison_connects_refused_total", "counter", (), "Connects dropped at the door for coming too fast."),
@@ -166,6 +167,10 @@ class Metrics:
         self._counters["liaison_appends_total"].labels(result).inc()
         self._counters["liaison_appended_messages_total"].inc(messages)
         self._histograms["liaison_append_seconds"].observe(latency_ms / 1000)
+
+    def line_check_ended(self, outcome: str) -> None:
+        """See ports.observer."""
+        self._counters["liaison_line_checks_total"].labels(outcome).inc()
 
     # --- what the edges tell by themselves ------------------------------------------------------------------------
 

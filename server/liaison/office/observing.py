@@ -62,3 +62,8 @@ class BothObservers:
         """See ports.observer."""
         self._first.append_finished(messages, latency_ms, result)
         self._second.append_finished(messages, latency_ms, result)
+
+    def line_check_ended(self, outcome: str) -> None:
+        """See ports.observer."""
+        self._first.line_check_ended(outcome)
+        self._second.line_check_ended(outcome)

@@ -6,12 +6,12 @@ again. Own devices go to the store and come back like everybody else's, so that 
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from liaison.core.identifiers import Millis, SessionId
-from liaison.core.presence import MAX_USERS_PER_STEP, RENEW_MS, Audience, Device, Roster, UserDevices, audience_of
+from liaison.core.identifiers import DelegationId, Millis, SessionId
+from liaison.core.presence import MAX_USERS_PER_STEP, RENEW_MS, Audience, Device, Here, Roster, UserDevices, audience_of
 from liaison.core.profile import Granularity, OfficeProfile
 from liaison.core.rights import Account
 from liaison.office.presence_audience import AudienceFeed
@@ -85,6 +85,12 @@ class PresenceFeed:
         for feed in list(self._audiences.values()):
             feed.set_profile(self._profile)
             feed.push_snapshot(self._stale_since_ms)
+
+    def here(self) -> Mapping[DelegationId, Here] | None:
+        """Say who of each side is connected to the office, for its own rules; None while that can't be trusted."""
+        if self._stale_since_ms:
+            return None
+        return {delegation.id: self._roster.here(delegation.id) for delegation in self._profile.delegations}
 
     def watch(self, watcher: Watcher) -> None:
         """Send differences that follow on `reply` to `watcher` from now on; idempotent."""

@@ -248,6 +248,9 @@ class StatisticsFeed:
         """See ports.observer."""
         self._appends[result] += 1
 
+    def line_check_ended(self, outcome: str) -> None:
+        """See ports.observer. It stands in its register, where pages read it."""
+
     def loop_was_late(self, lag_ms: float) -> None:
         """The event loop came to a timer so late; a step tells the worst."""
         self._loop_lag_ms = max(self._loop_lag_ms, lag_ms)

@@ -46,3 +46,7 @@ class Observer(Protocol):
     def append_finished(self, messages: int, latency_ms: float, result: str) -> None:
         """An append ended as `committed`, `refused` or `unknown`."""
         ...
+
+    def line_check_ended(self, outcome: str) -> None:
+        """A line check came to this outcome, and this node recorded it."""
+        ...

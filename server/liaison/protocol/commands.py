@@ -6,5 +6,6 @@ A register keeps its commands and replies in a module of its own and adds its un
 from liaison.protocol import frames
 from liaison.protocol.administration_frames import AdministrationCommand
 from liaison.protocol.dispatch_frames import DispatchCommand
+from liaison.protocol.line_check_frames import LineCheckCommand
 
-AnyCommand = frames.AnyCommand | DispatchCommand | AdministrationCommand
+AnyCommand = frames.AnyCommand | DispatchCommand | AdministrationCommand | LineCheckCommand

@@ -73,6 +73,13 @@ class ErrorCode(Enum):
     DISPATCH_ANSWER = ErrorRow(609, False, 409)
     DISPATCH_TIME = ErrorRow(610, False, 400)
 
+    NO_SUCH_LINE_CHECK = ErrorRow(620, False, 404)
+    LINE_CHECK_ENDED = ErrorRow(621, False, 409)
+    LINE_CHECK_NOT_CALLED = ErrorRow(622, False, 409)
+    LINE_CHECK_CALLED = ErrorRow(623, False, 409)
+    LINE_CHECK_OTHER_SIDE = ErrorRow(624, False, 403)
+    LINE_CHECK_OPEN = ErrorRow(625, False, 409)
+
     NO_SUCH_PROPOSAL = ErrorRow(640, False, 404)
     PROPOSAL_ENDED = ErrorRow(641, False, 409)
     PROPOSAL_EXPIRED = ErrorRow(642, False, 409)

@@ -38,6 +38,11 @@ MAX_DISPATCH_NAME_CHARS: Final = 32
 MAX_DISPATCH_LINE_CHARS: Final = 200
 MAX_DISPATCH_NOTE_CHARS: Final = 1000
 MAX_DISPATCH_ITEMS: Final = 32
+# A day and a time, or `request-` and sixteen hexadecimal digits.
+MAX_LINE_CHECK_NAME_CHARS: Final = 32
+# A month and a day, so that any day of the month is in it.
+MAX_LINE_CHECK_DAYS: Final = 31
+DEFAULT_LINE_CHECK_DAYS: Final = 30
 # 2**53 - 1: the largest integer that JavaScript holds exactly.
 MAX_SAFE_INTEGER: Final = 9_007_199_254_740_991
 
