@@ -12,12 +12,14 @@ from pathlib import Path
 import click
 
 from liaison.cli import demo_office
+from liaison.cli.back_office import in_office
 from liaison.cli.exits import Failure
 from liaison.cli.journal import set_up_journal
 from liaison.cli.node import run_node
 from liaison.cli.settings import config_option, json_option, read_config
+from liaison.config import Config
 from liaison.office.office import Office
-from liaison.wiring import Running
+from liaison.wiring import BackOffice, Running
 
 _CREDENTIALS = "demo.json"
 
@@ -59,6 +61,8 @@ def demo(*, config_file: Path | None, data: Path | None, host: str, port: int | 
         if set(config.delegations) != set(demo_office.SIDES):
             raise Failure("the demonstration's people are of south and north; leave the delegations as they are")
 
+        in_office(config, lambda office: _write_the_past(office, config), create=True)
+
         async def furnish(running: Running) -> None:
             credentials = await _furnish(running.office, folder / _CREDENTIALS)
             if as_json:
@@ -69,6 +73,12 @@ def demo(*, config_file: Path | None, data: Path | None, host: str, port: int | 
         sys.exit(run_node(config, furnish, before_abandoning=leave_nothing))
     finally:
         leave_nothing()
+
+
+async def _write_the_past(office: BackOffice, config: Config) -> None:
+    """Give an office that has nobody in it yet what a running one couldn't be given any more."""
+    if not office.registry.rights.accounts:
+        await demo_office.write_line_checks(office.log, config.line_check_schedule, office.clock.wall_ms())
 
 
 async def _furnish(office: Office, file: Path) -> _Credentials:

@@ -1,12 +1,16 @@
 """What the demonstration's office holds: the same people and channels on both sides, and a few messages."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from liaison.core.entries import Draft, EntryKind
 from liaison.core.identifiers import NO_DELEGATION, ChannelId, DelegationId, Millis, UserId
+from liaison.core.line_check import Event, Heartbeat, Outcome, Reason, Verdict
+from liaison.core.line_check_register import Check, Hand, Record, begin, ending, missing, opening
+from liaison.core.line_check_schedule import Schedule, Slot
+from liaison.core.register_channels import LINE_CHECKS
 from liaison.core.rights import Account, Channel, Role
 from liaison.office.accounts import Accounts
 from liaison.office.registry import Registry
@@ -129,3 +133,54 @@ async def write_first_messages(log: Log, clock: Clock) -> None:
                 text=line.text,
             )
             await log.append(name, [draft], Millis(now_ms - line.minutes_ago * 60_000))
+
+
+# Of the checks of the past days, counted back from the last one: what came of those that nobody answered.
+_SILENT: Final = {
+    3: Verdict(Outcome.DESK_UNSTAFFED, DelegationId("north")),
+    6: Verdict(Outcome.NOT_ANSWERED, DelegationId("south")),
+    8: Verdict(Outcome.LINE_DOWN, DelegationId("south"), Reason.SIDE_DOWN),
+    11: Verdict(Outcome.DESK_UNSTAFFED, DelegationId("south")),
+    14: Verdict(Outcome.LINE_DOWN, DelegationId("north"), Reason.SIDE_DOWN),
+}
+_MISSED: Final = 17
+_CHECK_DAYS: Final = 14
+_MINUTE_MS: Final = 60_000
+
+
+def line_check_history(schedule: Schedule, now_ms: Millis) -> Iterator[tuple[Millis, Draft]]:
+    """Give the line checks of the past two weeks, each entry with its time: most answered, and each way to fail."""
+    since_ms = Millis(now_ms - _CHECK_DAYS * 1440 * _MINUTE_MS)
+    slots = list(schedule.due_between(since_ms, Millis(now_ms - 10 * _MINUTE_MS)))
+    yield since_ms, begin(schedule, since_ms)
+    for back, slot in zip(reversed(range(len(slots))), slots, strict=True):
+        if back == _MISSED:
+            yield Millis(slot.due_ms + 30 * _MINUTE_MS), missing([slot], since_ms, Millis(slot.due_ms))
+            continue
+        yield slot.due_ms, opening(slot, "시험 통신 · Test message", 3 * _MINUTE_MS)
+        verdict = _SILENT.get(back)
+        if verdict is None or verdict.side != slot.caller:
+            yield Millis(slot.due_ms + 20_000 + back * 500), _desk(slot.caller, Event.CALLED, slot)
+        if verdict is None:
+            answerer = DelegationId(SIDES[1 - SIDES.index(slot.caller)])
+            yield Millis(slot.due_ms + 45_000 + back * 900), _desk(answerer, Event.ANSWERED, slot)
+            continue
+        sides = {DelegationId(side): Heartbeat(line_up=True, staffed=True) for side in SIDES}
+        sides[verdict.side] = Heartbeat(
+            line_up=verdict.outcome is not Outcome.LINE_DOWN, staffed=verdict.outcome is Outcome.NOT_ANSWERED
+        )
+        check = Check(slot.name, slot.due_ms, slot.caller)
+        yield Millis(slot.due_ms + 3 * _MINUTE_MS), ending(check, verdict, sides)
+
+
+def _desk(side: DelegationId, event: Event, slot: Slot) -> Draft:
+    by = UserId(f"{side}-{1 + slot.due_ms // (1440 * _MINUTE_MS) % OFFICIALS_PER_SIDE}")
+    return Hand(by, side, f"demo {slot.name} {event.value}").draft(Record(event.value, slot.name))
+
+
+async def write_line_checks(log: Log, schedule: Schedule, now_ms: Millis) -> None:
+    """Put the checks of the past into a register that has nothing yet, before a node begins to keep it."""
+    if (await log.heads([LINE_CHECKS]))[LINE_CHECKS].seq:
+        return
+    for time_ms, draft in line_check_history(schedule, now_ms):
+        await log.append(LINE_CHECKS, [draft], time_ms)

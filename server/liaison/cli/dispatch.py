@@ -15,10 +15,9 @@ from liaison.core.dispatch_register import Book, fold
 from liaison.core.identifiers import NO_DELEGATION
 from liaison.core.register_channels import DISPATCHES
 from liaison.office.dispatch_views import Folder, Selection, View
-from liaison.ports.log import Log
+from liaison.office.registers import folded
 from liaison.protocol.dispatch_frames import DispatchStep
 from liaison.protocol.errors import Refused
-from liaison.protocol.limits import MAX_PAGE_BYTES, MAX_PAGE_MESSAGES
 from liaison.wiring import BackOffice
 
 
@@ -102,16 +101,8 @@ def _without_values(history: list[DispatchStep]) -> list[DispatchStep]:
 
 
 async def _view(office: BackOffice) -> View:
-    folder = Folder(NO_DELEGATION, Book(is_joint=False), await _joint(office.log))
+    folder = Folder(
+        NO_DELEGATION, Book(is_joint=False), await folded(office.log, DISPATCHES, Book(is_joint=True), fold)
+    )
     zone = ZoneInfo(office.profile.time_zone)
     return View(folder, office.profile, office.registry.rights.accounts, zone, office.clock.wall_ms())
-
-
-async def _joint(log: Log) -> Book:
-    book, after = Book(is_joint=True), 0
-    while True:
-        page = await log.read(DISPATCHES, after=after, limit=MAX_PAGE_MESSAGES, max_bytes=MAX_PAGE_BYTES)
-        for entry in page.entries:
-            book, after = fold(book, entry), entry.seq
-        if after >= page.head:
-            return book

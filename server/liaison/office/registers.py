@@ -55,6 +55,17 @@ class Recorded(Generic[S]):
     duplicate: bool
 
 
+async def folded(log: Log, channel: ChannelId, initial: S, fold: Callable[[S, Entry], S]) -> S:
+    """Give a register's state once, for who only looks. Raises LogUnavailableError."""
+    state, after = initial, 0
+    while True:
+        page = await log.read(channel, after=after, limit=MAX_PAGE_MESSAGES, max_bytes=MAX_PAGE_BYTES)
+        for entry in page.entries:
+            state, after = fold(state, entry), entry.seq
+        if after >= page.head:
+            return state
+
+
 class Register(Generic[S]):
     """One channel's entries, folded. `fold(state, entry)` is pure and ignores entries it doesn't know."""
 
