@@ -97,6 +97,10 @@ class LineCheckDepartment:
             frames.LineChecks: self.show,
         }
 
+    async def start(self) -> None:
+        """Read the register, so that the first who asks doesn't wait for all of it. See office.registers.Department."""
+        await self._register.current()
+
     async def run(self) -> None:
         """Open what is due, end what nobody answered in time, and account for what was missed, until cancelled."""
         while True:
