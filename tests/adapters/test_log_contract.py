@@ -586,6 +586,14 @@ class TestReadPositions:
         assert await positions.of(RI) == {GENERAL: 1}
         assert await positions.of(UserId("nobody")) == {}
 
+    async def test_a_channel_tells_of_everybody_who_ever_read_in_it(self, positions: ReadPositions) -> None:
+        await positions.move(KIM, GENERAL, 5)
+        await positions.move(RI, GENERAL, 7)
+        await positions.move(RI, GENERAL, 2)
+        await positions.move(RI, WEATHER, 9)
+        assert await positions.in_channel(GENERAL) == {KIM: 5, RI: 7}
+        assert await positions.in_channel(ChannelId("joint/empty")) == {}
+
 
 @settings(max_examples=40)  # Each makes a database, which takes 20 ms.
 @given(

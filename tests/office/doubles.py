@@ -10,6 +10,7 @@ import msgspec
 from liaison.core.entries import Draft, Entry, EntryKind, HeldDraft, Page, Repeated, Stored
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.core.position import Position
+from liaison.office.hub import Hub
 from liaison.ports.log import Appended
 from liaison.protocol.close_codes import CloseCode
 
@@ -191,3 +192,7 @@ class Tasks:
         task = self._group.create_task(work, name=name)
         self.started.append(task)
         return task
+
+
+async def nothing_to_prepare(_hub: Hub) -> None:
+    """For hubs of a test that looks at no read positions."""

@@ -13,7 +13,7 @@ from liaison.core.position import Position
 from liaison.office.hub import REORDER_GRACE_S, RING_ENTRIES, Hub, Hubs
 from liaison.ports.log import LogUnavailableError
 from liaison.protocol.codec import WireFormat
-from tests.office.doubles import CHANNEL, ListLog, Tasks, Wire, entry
+from tests.office.doubles import CHANNEL, ListLog, Tasks, Wire, entry, nothing_to_prepare
 from tests.simulation.silence import SilentObserver
 from tests.virtual_time import World, run
 
@@ -57,9 +57,9 @@ class Desk:
         self.hubs = Hubs(
             log=self.log,
             bus=self.bus,
-            clock=world.clock,
             rng=random.Random(1),
             make_hub=make_hub,
+            prepare=nothing_to_prepare,
             poll_interval_s=1,
         )
 

@@ -68,6 +68,25 @@ def test_the_own_side_sees_who_has_read_and_the_other_only_how_far_the_side_has(
     in_office(scenario)
 
 
+@pytest.mark.parametrize(("side", "other"), [SIDES, SIDES[::-1]])
+def test_whoever_follows_a_channel_is_told_how_far_people_had_read_before_this_node_ran(side: str, other: str) -> None:
+    async def scenario(whole: WholeOffice) -> None:
+        whole.log.fill(9)
+        await whole.office.accounts.set_member("joint/general", f"{other}-bot", can_write=True, by="test")
+        stood = {f"{side}-2": 3, f"{other}-1": 4, f"{other}-2": 2, f"{other}-bot": 8, "gone": 9}
+        for user, seq in stood.items():
+            await whole.office.reads.move(UserId(user), ChannelId("joint/general"), seq)
+        seat = await whole.connect(f"{side}-1")
+        told = await seat.ask("subscribe", channel="joint/general")
+        assert (told["reads"], told["side_reads"]) == ({f"{side}-2": 3}, {other: 4})
+        # What is known now is told to the next one without a look at the store.
+        await seat.ask("read", channel="joint/general", seq=7)
+        later = await (await whole.connect(f"{side}-2")).ask("subscribe", channel="joint/general")
+        assert later["reads"] == {f"{side}-1": 7, f"{side}-2": 3}
+
+    in_office(scenario)
+
+
 def test_a_read_position_never_goes_back_nor_beyond_the_head() -> None:
     async def scenario(whole: WholeOffice) -> None:
         whole.log.fill(5)

@@ -12,7 +12,7 @@ from liaison.office.publishing import Published, Publisher, Submission
 from liaison.ports.log import LogFullError, LogUnavailableError, UnknownOutcomeError
 from liaison.protocol.errors import ErrorCode, LiaisonError
 from liaison.protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES
-from tests.office.doubles import CHANNEL, ListLog, Tasks, draft
+from tests.office.doubles import CHANNEL, ListLog, Tasks, draft, nothing_to_prepare
 from tests.simulation.silence import SilentObserver
 from tests.virtual_time import World, run
 
@@ -57,7 +57,12 @@ class Desk:
             return Hub(channel, self.log, world.clock, observer, self.tasks)
 
         hubs = Hubs(
-            log=self.log, bus=bus, clock=world.clock, rng=random.Random(1), make_hub=make_hub, poll_interval_s=1
+            log=self.log,
+            bus=bus,
+            rng=random.Random(1),
+            make_hub=make_hub,
+            prepare=nothing_to_prepare,
+            poll_interval_s=1,
         )
         self.publisher = Publisher(
             log=self.log, bus=bus, hubs=hubs, clock=world.clock, spawn=self.tasks, observer=observer

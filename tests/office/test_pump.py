@@ -13,7 +13,7 @@ from liaison.office.hub import Hub, Hubs
 from liaison.office.pump import Pump
 from liaison.ports.log import LogUnavailableError, LogUnreadableError
 from liaison.protocol.codec import WireFormat
-from tests.office.doubles import CHANNEL, ListLog, Tasks, Wire, entry
+from tests.office.doubles import CHANNEL, ListLog, Tasks, Wire, entry, nothing_to_prepare
 from tests.simulation.silence import SilentObserver
 from tests.virtual_time import World, run
 
@@ -33,9 +33,9 @@ class Desk:
         self.hubs = Hubs(
             log=self.log,
             bus=MemoryBus().node(),
-            clock=world.clock,
             rng=random.Random(1),
             make_hub=make_hub,
+            prepare=nothing_to_prepare,
             poll_interval_s=1,
         )
         self.pump = Pump(

@@ -211,6 +211,18 @@ ANSWERS: Final[Sequence[tuple[str, frames.Reply | frames.ErrorReply]]] = (
         ),
     ),
     ("subscribe", frames.SubscribeReply(id=2, channel=_GENERAL, epoch=1, head=42, from_seq=41)),
+    (
+        "subscribe",
+        frames.SubscribeReply(
+            id=2,
+            channel=_GENERAL,
+            epoch=1,
+            head=42,
+            from_seq=41,
+            reads={"south-1": 42, "south-2": 7},
+            side_reads={"north": 40},
+        ),
+    ),
     ("unsubscribe", frames.Reply(id=5)),
     ("publish", frames.PublishReply(id=6, seq=42, epoch=1, time_ms=_NOON_MS, duplicate=False)),
     ("publish", frames.PublishReply(id=6, seq=0, epoch=1, time_ms=_NOON_MS, held=True, duplicate=False)),

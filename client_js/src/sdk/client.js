@@ -119,6 +119,7 @@ export class LiaisonClient {
       onPlace: (channel, epoch, head) =>
         this.#changeChannel(channel, (info) => ({ epoch, head: maxHead(info, epoch, head) })),
       onEpoch: (channel, epoch) => this.#onEpoch(channel, epoch),
+      onReads: (reply) => this.#readMarks.onSubscribed(reply),
     });
     this.#outgoing = new Outgoing({
       ...around,
@@ -501,7 +502,6 @@ export class LiaisonClient {
       if ((before.get(channel)?.epoch ?? epoch) !== epoch) this.#readMarks.forget(channel);
     }
     this.#channels = new Map(infos.map((info) => [info.channel, this.#withOwnMark(info)]));
-    for (const info of infos) this.#readMarks.onChannel(info);
   }
 
   /** What was read without a line counts, though the server has not heard of it. @param {ChannelInfo} info */

@@ -34,6 +34,7 @@ const RETRY_MS = 1_000;
  * @property {(channel: string) => void} onChange
  * @property {(channel: string, epoch: number, head: number) => void} onPlace where a channel stands
  * @property {(channel: string, epoch: number) => void} onEpoch a channel that was followed is of another epoch now
+ * @property {(reply: import("./frames.js").SubscribeReply) => void} onReads how far others had read when it was followed
  * @property {(where: string, error: unknown) => void} onError
  */
 
@@ -199,6 +200,7 @@ export class Feeds {
     this.#around.onPlace(feed.channel, reply.epoch, reply.head);
     this.#set(feed, timeline.begin(before, reply));
     if (before.isBased && before.epoch !== reply.epoch) this.#around.onEpoch(feed.channel, reply.epoch);
+    this.#around.onReads(reply);
     this.#fill(feed);
   }
 

@@ -120,9 +120,10 @@ export const channelInfo = record({
   members: withDefault(listOf(text), []),
   suspended: withDefault(flag, false),
   isRegister: withDefault(flag, false),
-  reads: withDefault(numbers, /** @type {ReadonlyMap<string, number>} */ (new Map())),
-  sideReads: withDefault(numbers, /** @type {ReadonlyMap<string, number>} */ (new Map())),
 });
+
+/** @type {ReadonlyMap<string, number>} */
+const NO_NUMBERS = new Map();
 
 const message = record({
   channel: text,
@@ -185,10 +186,17 @@ export const replies = {
     people: listOf(personInfo),
     channels: listOf(channelInfo),
     serverTimeMs: natural,
-    limits: withDefault(numbers, /** @type {ReadonlyMap<string, number>} */ (new Map())),
+    limits: withDefault(numbers, NO_NUMBERS),
     capabilities: withDefault(listOf(text), []),
   }),
-  subscribe: record({ channel: text, epoch: natural, head: natural, fromSeq: natural }),
+  subscribe: record({
+    channel: text,
+    epoch: natural,
+    head: natural,
+    fromSeq: natural,
+    reads: withDefault(numbers, NO_NUMBERS),
+    sideReads: withDefault(numbers, NO_NUMBERS),
+  }),
   publish: record({ seq: natural, epoch: natural, timeMs: natural, held: withDefault(flag, false) }),
   history: record({ channel: text, epoch: natural, head: natural, messages: listOf(readMessage) }),
   search: record({ messages: listOf(readMessage), more: withDefault(flag, false) }),

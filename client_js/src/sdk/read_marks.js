@@ -5,6 +5,13 @@ import { CommandError } from "./codes.js";
 
 /** @typedef {{readonly bySide: ReadonlyMap<string, number>, readonly byUser: ReadonlyMap<string, number>}} Reads */
 
+/** Positions only rise. @param {ReadonlyMap<string, number>} known @param {ReadonlyMap<string, number>} told */
+function furthest(known, told) {
+  const both = new Map(known);
+  for (const [reader, seq] of told) both.set(reader, Math.max(seq, both.get(reader) ?? 0));
+  return both;
+}
+
 /** @type {Reads} */
 const NO_READS = { bySide: new Map(), byUser: new Map() };
 
@@ -29,12 +36,13 @@ export class ReadMarks {
   }
 
   /**
-   * What the list of channels tells of others' positions.
-   * @param {{channel: string, reads: ReadonlyMap<string, number>, sideReads: ReadonlyMap<string, number>}} info
+   * What the answer to `subscribe` tells of others' positions.
+   * @param {{channel: string, reads: ReadonlyMap<string, number>, sideReads: ReadonlyMap<string, number>}} reply
    */
-  onChannel({ channel, reads, sideReads }) {
-    for (const [user, seq] of reads) this.onRead({ channel, delegation: "", user, seq });
-    for (const [delegation, seq] of sideReads) this.onRead({ channel, delegation, user: "", seq });
+  onSubscribed({ channel, reads, sideReads }) {
+    const { bySide, byUser } = this.in(channel);
+    this.#reads.set(channel, { bySide: furthest(bySide, sideReads), byUser: furthest(byUser, reads) });
+    if (reads.size + sideReads.size > 0) this.#around.onChange(channel);
   }
 
   /** A `read` push. @param {{channel: string, delegation: string, user: string, seq: number}} mark */

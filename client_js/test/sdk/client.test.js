@@ -686,6 +686,15 @@ describe("signs of other people", () => {
       ],
     );
   });
+
+  test("read positions from before are told by the answer to a subscription, and don't undo what came since", async () => {
+    const bench = new Bench();
+    const socket = await bench.connect();
+    socket.push({ type: "read", channel: CHANNEL, delegation: "south", user: "south-2", seq: 4 });
+    await bench.follow({ head: 5, from_seq: 5, reads: { "south-2": 3, "south-3": 5 }, side_reads: { north: 1 } });
+    const { byUser, bySide } = bench.client.reads(CHANNEL);
+    assert.deepEqual(Object.fromEntries([...byUser, ...bySide]), { "south-2": 4, "south-3": 5, north: 1 });
+  });
 });
 
 describe("reading", () => {

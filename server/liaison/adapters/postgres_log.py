@@ -49,6 +49,7 @@ _WITHDRAWN: Final = (
 _HELD: Final = HELD_PAGE.replace("channel_number = %s", f"channel_number = {_NUMBER}")
 
 _READ_SEQS: Final = "SELECT channel, seq FROM read_position WHERE user_id = %s"
+_READERS: Final = "SELECT user_id, seq FROM read_position WHERE channel = %s"
 _WANTED: Final = "unnest(%s::text[], %s::text[], %s::bigint[]) AS wanted (reader, place, its_seq)"
 # One that would go back isn't touched, since locking it alone would cost a commit to disk. In one order on all nodes.
 _MOVE: Final = f"""
@@ -172,6 +173,12 @@ class PostgresReadPositions:
         """Give all positions of a user."""
         with log_errors():
             rows = await self._database.reads.read(lambda line: line.driver.execute(_READ_SEQS, (user,)).fetchall())
+        return dict(rows)
+
+    async def in_channel(self, channel: ChannelId) -> Mapping[UserId, int]:
+        """Give all positions in a channel; looks at the whole table, which is small, once per channel and node."""
+        with log_errors():
+            rows = await self._database.reads.read(lambda line: line.driver.execute(_READERS, (channel,)).fetchall())
         return dict(rows)
 
     def _fly(self, moves: Sequence[_Move]) -> "asyncio.Future[Sequence[int | Exception]]":

@@ -39,6 +39,7 @@ _WITHDRAWN: Final = (
 )
 _READ_SEQ: Final = "SELECT seq FROM read_position WHERE user_id = ? AND channel = ?"
 _READ_SEQS: Final = "SELECT channel, seq FROM read_position WHERE user_id = ?"
+_READERS: Final = "SELECT user_id, seq FROM read_position WHERE channel = ?"
 _MOVE_READ: Final = (
     "INSERT INTO read_position (user_id, channel, seq) VALUES (?, ?, ?)"
     " ON CONFLICT (user_id, channel) DO UPDATE SET seq = excluded.seq"
@@ -179,6 +180,15 @@ class SqlReadPositions:
 
         def look_up(connection: Connection) -> dict[ChannelId, int]:
             return dict(driver_of(connection).execute(_READ_SEQS, (user,)))
+
+        with log_errors():
+            return await self._database.read(look_up)
+
+    async def in_channel(self, channel: ChannelId) -> Mapping[UserId, int]:
+        """Give all positions in a channel; looks at the whole table, which is small, once per channel and node."""
+
+        def look_up(connection: Connection) -> dict[UserId, int]:
+            return dict(driver_of(connection).execute(_READERS, (channel,)))
 
         with log_errors():
             return await self._database.read(look_up)

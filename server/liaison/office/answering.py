@@ -254,19 +254,8 @@ class Answers:
             if row is not None and membership is not None:
                 position = positions[channel]
                 info = _channel_info(row, membership, position, reads.get(channel, 0))
-                infos.append(
-                    msgspec.structs.replace(
-                        info, suspended=channel in suspended, side_reads=self._side_reads(user, channel)
-                    )
-                )
+                infos.append(msgspec.structs.replace(info, suspended=channel in suspended))
         return infos
-
-    def _side_reads(self, user: UserId, channel: ChannelId) -> dict[str, int]:
-        """Give how far the other side has read, which is all that it shows of its reading."""
-        hub, account = self._office.hubs.get(channel), self._office.rights.accounts.get(user)
-        if hub is None or account is None:
-            return {}
-        return {side: seq for side, seq in hub.side_read.items() if side != account.delegation}
 
     async def _open_direct(self, actor: Actor, command: frames.OpenDirect) -> frames.OpenDirectReply:
         office, user = self._office, actor.account.user

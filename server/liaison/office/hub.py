@@ -8,7 +8,7 @@ one that is behind, or whose socket is full, belongs to its pump (pump.py) until
 import asyncio
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import groupby
 from typing import Final, Protocol
 
@@ -18,6 +18,7 @@ from liaison.core.entries import Entry, EntryKind
 from liaison.core.identifiers import ChannelId, DelegationId
 from liaison.core.position import Position
 from liaison.office.messages import EncodedEntry, joined_frames
+from liaison.office.readers import Readers
 from liaison.office.tasks import Spawn
 from liaison.ports.bus import Bus
 from liaison.ports.clock import Clock
@@ -91,7 +92,7 @@ class Hub:
         self._known_head = 0
         self._filling: asyncio.Task[None] | None = None
         self._early: list[tuple[int, tuple[Entry, ...]]] | None = []
-        self.side_read: dict[DelegationId, int] = {}
+        self.readers = Readers()
 
     def begin(self, position: Position) -> None:
         """Start at the head that was read after the subscription was confirmed, then apply what came meanwhile."""
@@ -244,7 +245,7 @@ class Hub:
         self.epoch, self.head, self._known_head = position.epoch, position.seq, position.seq
         self._ring.clear()
         self._ahead.clear()
-        self.side_read.clear()
+        self.readers.clear()
         for receiver in list(self.members):
             self.leave_live(receiver)
             receiver.start_over()
@@ -258,16 +259,17 @@ class Hubs:
         *,
         log: Log,
         bus: Bus,
-        clock: Clock,
         rng: random.Random,
         make_hub: Callable[[ChannelId], Hub],
+        prepare: Callable[[Hub], Awaitable[None]],
         poll_interval_s: float,
     ) -> None:
+        """`prepare` is awaited before a hub begins, while it hears hints already; may raise LogUnavailableError."""
         self._log = log
         self._bus = bus
-        self._clock = clock
         self._rng = rng
         self._make_hub = make_hub
+        self._prepare = prepare
         self._poll_interval_s = poll_interval_s
         self._hubs: dict[ChannelId, Hub] = {}
         self._starting: dict[ChannelId, asyncio.Future[None]] = {}
@@ -307,6 +309,7 @@ class Hubs:
         try:
             # Subscribe first, then read the head: an entry committed in between is in the head or comes as a hint.
             await self._bus.subscribe(hub.channel)
+            await self._prepare(hub)
             position = (await self._log.heads([hub.channel]))[hub.channel]
             if not hub.has_begun:
                 hub.begin(position)

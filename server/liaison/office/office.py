@@ -51,6 +51,8 @@ _journal = structlog.get_logger(__name__)
 
 _REF_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 _EXPIRY_CHECK_S: Final = 15
+# Whose reading tells how far a side has come.
+_PEOPLE: Final = frozenset({Role.OFFICIAL, Role.HEAD})
 _CAPABILITIES: Final = ("corrections", "reactions", "typing", "presence", "search", "read_positions")
 # Causes after which nobody comes back by themselves: presence shows them offline at once.
 _NO_GRACE: Final = frozenset({"signed out", "revoked", "expired"})
@@ -100,9 +102,9 @@ class Office:
         self.hubs = Hubs(
             log=world.log,
             bus=world.bus,
-            clock=world.clock,
             rng=world.rng,
             make_hub=self._make_hub,
+            prepare=self._load_readers,
             poll_interval_s=settings.poll_interval_s,
         )
         self.publisher = Publisher(
@@ -469,16 +471,25 @@ class Office:
         push = frames.TypingPush(hint.channel, hint.user)
         self._push_to_members(hint.channel, push, lambda side, user: side == hint.delegation and user != hint.user)
 
+    async def _load_readers(self, hub: Hub) -> None:
+        """Learn how far people have read in a channel that somebody here begins to follow."""
+        positions = await self.reads.in_channel(hub.channel)
+        rights = self.rights
+        for user, seq in positions.items():
+            account = rights.accounts.get(user)
+            # Who is no member any more is nobody's reader; whoever becomes one again reads on.
+            if account is not None and rights.membership(user, hub.channel) is not None:
+                hub.readers.raise_to(user, account.delegation, seq, counts=account.role in _PEOPLE)
+
     def show_read(self, hint: ReadHint) -> None:
         """Show a read position: to the own side whose it is, to the other side only how far that side has read."""
         own = frames.ReadPush(hint.channel, hint.delegation, hint.seq, hint.user)
         self._push_to_members(hint.channel, own, lambda side, _user: side == hint.delegation)
         account = self.rights.accounts.get(hint.user)
         hub = self.hubs.get(hint.channel)
-        if hub is None or account is None or account.role not in (Role.OFFICIAL, Role.HEAD):
+        if hub is None or account is None:
             return
-        if hint.seq > hub.side_read.get(hint.delegation, 0):
-            hub.side_read[hint.delegation] = hint.seq
+        if hub.readers.raise_to(hint.user, hint.delegation, hint.seq, counts=account.role in _PEOPLE):
             side_push = frames.ReadPush(hint.channel, hint.delegation, hint.seq)
             self._push_to_members(hint.channel, side_push, lambda side, _user: side != hint.delegation)
 

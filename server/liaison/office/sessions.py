@@ -36,6 +36,8 @@ _journal = structlog.get_logger(__name__)
 
 _INBOX_PAUSE: Final = limits.MAX_COMMANDS_IN_FLIGHT
 _INBOX_LIMIT: Final = 256
+# Nobody looks at so many names; a list of thousands with every subscription would be felt by all.
+_MOST_READERS: Final = 100
 # A client that has had so many refusals more than answers is not one that obeys `retry_after_ms`.
 _REFUSALS_BEFORE_FLOODING: Final = 1000
 
@@ -377,8 +379,18 @@ class Session:
         position = None if command.position is None else Position(command.position.epoch, command.position.seq)
 
         def announce(hub: Hub, from_seq: int) -> None:
+            side = actor.account.delegation
+            people = hub.readers.of_side(side)
             self._reply(
-                frames.SubscribeReply(id=command.id, channel=channel, epoch=hub.epoch, head=hub.head, from_seq=from_seq)
+                frames.SubscribeReply(
+                    id=command.id,
+                    channel=channel,
+                    epoch=hub.epoch,
+                    head=hub.head,
+                    from_seq=from_seq,
+                    reads={str(user): seq for user, seq in people.items()} if len(people) <= _MOST_READERS else {},
+                    side_reads={str(other): seq for other, seq in hub.readers.of_others(side).items()},
+                )
             )
 
         subscribed = await self._pump.subscribe(

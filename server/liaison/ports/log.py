@@ -120,3 +120,7 @@ class ReadPositions(Protocol):
     async def of(self, user: UserId) -> Mapping[ChannelId, int]:
         """Give all positions of a user."""
         ...
+
+    async def in_channel(self, channel: ChannelId) -> Mapping[UserId, int]:
+        """Give the position of everybody who ever read in a channel, members or not. Raises LogUnavailableError."""
+        ...

@@ -263,8 +263,6 @@ class ChannelInfo(Struct, frozen=True, omit_defaults=True):
     suspended: bool = False
     # Written by its register's own commands only, and shown by its own view.
     is_register: bool = False
-    # How far the other side as a whole has read, as far as this node saw it; never less than told before.
-    side_reads: dict[str, int] = {}
 
 
 class ConnectReply(Reply, frozen=True, kw_only=True):
@@ -287,13 +285,18 @@ class ConnectReply(Reply, frozen=True, kw_only=True):
     capabilities: list[str]
 
 
-class SubscribeReply(Reply, frozen=True, kw_only=True):
-    """Messages after `from_seq` follow as pushes; `head` is where the channel stood."""
+class SubscribeReply(Reply, frozen=True, kw_only=True, omit_defaults=True):
+    """Messages after `from_seq` follow as pushes; `head` is where the channel stood.
+
+    `reads` is how far each of the own side has read, `side_reads` how far the other side as a whole. Pushes follow.
+    """
 
     channel: str
     epoch: int
     head: int
     from_seq: int
+    reads: dict[str, int] = {}
+    side_reads: dict[str, int] = {}
 
 
 class PublishReply(Reply, frozen=True, kw_only=True):
