@@ -16,8 +16,9 @@ export function delegationOf(channel) {
 }
 
 /**
- * Joint channels first, then those of one's own side, direct ones, and the registers, which nobody writes in by hand; each
- * group by title. Empty groups are left out.
+ * Joint channels first, then those of one's own side, direct ones, and the registers, which nobody writes in by hand; in
+ * each group the general one first, the others by title. News moves nothing: a place in the list is found by the hand.
+ * Empty groups are left out.
  * @template {ChannelLike} C
  * @param {Iterable<C>} channels
  * @param {(channel: C) => string} titleOf
@@ -38,8 +39,17 @@ export function groupChannels(channels, titleOf) {
   const sorted = [...groups.values()].sort(
     (a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || a.delegation.localeCompare(b.delegation),
   );
-  for (const group of sorted) group.channels.sort((a, b) => titleOf(a).localeCompare(titleOf(b), "ko"));
+  for (const group of sorted) {
+    group.channels.sort(
+      (a, b) => Number(isGeneral(b)) - Number(isGeneral(a)) || titleOf(a).localeCompare(titleOf(b), "ko"),
+    );
+  }
   return sorted;
+}
+
+/** The channel that every office begins with, whatever it is called on the screen. @param {ChannelLike} channel */
+function isGeneral({ channel }) {
+  return channel.endsWith("/general");
 }
 
 /**

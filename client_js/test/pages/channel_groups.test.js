@@ -40,6 +40,17 @@ test("channels are grouped by who shares them, the joint ones first", () => {
   );
 });
 
+test("the general channel is the first of its group, the others go by title, and news moves none of them", () => {
+  const channels = ["joint/weather", "joint/dams", "joint/general", "south/duty", "south/general"].map((name) =>
+    channel(name, name.startsWith("joint") ? "joint" : "side"),
+  );
+  const order = (/** @type {typeof channels} */ all) =>
+    groupChannels(all, ({ channel: name }) => name).flatMap((group) => group.channels.map(({ channel: name }) => name));
+  const expected = ["joint/general", "joint/dams", "joint/weather", "south/general", "south/duty"];
+  assert.deepEqual(order(channels), expected);
+  assert.deepEqual(order(channels.map((one) => ({ ...one, unread: one.channel.length }))), expected);
+});
+
 test("the rule of who reads across is the same for both sides", () => {
   const joint = channel("joint/general", "joint");
   const across = channel("dm/north-1+south-1", "direct", ["north-1", "south-1"]);
