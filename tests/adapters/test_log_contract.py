@@ -355,6 +355,18 @@ class TestSuspension:
         assert [type(outcome) for outcome in appended.outcomes] == [Stored, Held, Stored, Stored]
         assert (await log.heads([GENERAL]))[GENERAL].seq == 3
 
+    async def test_signed_heads_come_downwards_and_nothing_else_does(self, log: Log) -> None:
+        assert await log.signed_heads(GENERAL, before=None, limit=5) == []
+        signed = [Draft(KIM, SOUTH, f"head-{number}", EntryKind.SIGNED_HEAD, data="{}") for number in range(3)]
+        await log.append(GENERAL, [signed[0], says("a"), signed[1], says("b"), signed[2], says("c")], NOON)
+        await log.append(WEATHER, [replace(signed[0], key="there")], NOON)
+        assert [entry.seq for entry in await log.signed_heads(GENERAL, before=None, limit=5)] == [5, 3, 1]
+        assert [entry.seq for entry in await log.signed_heads(GENERAL, before=5, limit=1)] == [3]
+        assert await log.signed_heads(GENERAL, before=1, limit=5) == []
+        assert await log.signed_heads(GENERAL, before=None, limit=0) == []
+        (newest,) = await log.signed_heads(GENERAL, before=None, limit=1)
+        assert newest == await log.entry(GENERAL, 5)
+
     @pytest.mark.parametrize(
         "kind",
         [k for k in EntryKind if k not in (EntryKind.SIGNED_HEAD, EntryKind.SUSPENSION, EntryKind.RESUMPTION)],

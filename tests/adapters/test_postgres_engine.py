@@ -187,7 +187,7 @@ class TestUpgrades:
     ) -> None:
         old = PostgresLog(database)
         await old.append(GENERAL, [says("before")], NOON)
-        upgrade = asyncio.to_thread(open_postgres, settings, steps=self.next_steps(tmp_path, "0002"))
+        upgrade = asyncio.to_thread(open_postgres, settings, steps=self.next_steps(tmp_path, "0003"))
         upgrading = asyncio.create_task(upgrade)
         meanwhile = 0
         while not upgrading.done():
@@ -207,20 +207,20 @@ class TestUpgrades:
         await newer.close()
 
     def test_two_steps_ahead_is_too_far(self, settings: PostgresSettings, tmp_path: Path) -> None:
-        asyncio.run(open_postgres(settings, steps=self.next_steps(tmp_path, "0002", "0003")).close())
-        with pytest.raises(SchemaError, match=r"has schema 0003.*knows those up to 0001: install the version"):
+        asyncio.run(open_postgres(settings, steps=self.next_steps(tmp_path, "0003", "0004")).close())
+        with pytest.raises(SchemaError, match=r"has schema 0004.*knows those up to 0002: install the version"):
             open_postgres(settings)
 
     def test_an_upgrade_that_fails_changes_nothing(
         self, postgres_server: PostgresServer, settings: PostgresSettings, tmp_path: Path
     ) -> None:
         asyncio.run(open_postgres(settings).close())
-        steps = self.next_steps(tmp_path, "0002")
-        broken = steps / "versions" / "0002_more.py"
+        steps = self.next_steps(tmp_path, "0003")
+        broken = steps / "versions" / "0003_more.py"
         broken.write_text(broken.read_text() + '    op.execute("SELECT nonsense")\n')
         with pytest.raises(StorageUnavailableError, match="nonsense"):
             open_postgres(settings, steps=steps)
-        assert postgres_server.execute(f"SELECT version_num FROM {settings.namespace}.alembic_version") == [("0001",)]
+        assert postgres_server.execute(f"SELECT version_num FROM {settings.namespace}.alembic_version") == [("0002",)]
 
 
 class TestEpochs:

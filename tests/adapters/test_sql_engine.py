@@ -115,19 +115,19 @@ async def test_an_upgrade_puts_a_copy_of_the_old_database_beside_it_first(
     await make(path)
     migrations = tmp_path / "migrations"
     shutil.copytree(STEPS, migrations)
-    (migrations / "versions" / "0002_next.py").write_text(
+    (migrations / "versions" / "0003_next.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = '0002', '0001'\n"
+        "revision, down_revision = '0003', '0002'\n"
         "def upgrade(): op.execute('CREATE TABLE newer (x INTEGER)')\n"
     )
     monkeypatch.setattr(sql_engine, "STEPS", migrations)
     database = open_database(path)
     assert (await SqlLog(database).heads([GENERAL]))[GENERAL].seq == 1
     await database.close()
-    kept = tmp_path / "office.db.before-upgrade-from-0001"
+    kept = tmp_path / "office.db.before-upgrade-from-0002"
     assert mode(kept) == 0o600
     with closing(sqlite3.connect(kept)) as old:
-        assert old.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+        assert old.execute("SELECT version_num FROM alembic_version").fetchone() == ("0002",)
         assert old.execute("SELECT text FROM message").fetchall() == [("로동",)]
 
 
@@ -136,9 +136,9 @@ async def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path, monkeypatch
     await make(path)
     migrations = tmp_path / "migrations"
     shutil.copytree(STEPS, migrations)
-    (migrations / "versions" / "0002_broken.py").write_text(
+    (migrations / "versions" / "0003_broken.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = '0002', '0001'\n"
+        "revision, down_revision = '0003', '0002'\n"
         "def upgrade():\n"
         "    op.execute('CREATE TABLE half (x INTEGER)')\n"
         "    op.execute('DROP TABLE no_such_table')\n"

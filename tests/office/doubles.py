@@ -100,6 +100,11 @@ class ListLog:
         await self._read()
         return any(row.draft.kind is EntryKind.WITHDRAWAL and row.draft.ref == seq for row in self.rows[channel])
 
+    async def signed_heads(self, channel: ChannelId, *, before: int | None, limit: int) -> Sequence[Entry]:
+        await self._read()
+        rows = [row for row in self.rows[channel] if row.draft.kind is EntryKind.SIGNED_HEAD]
+        return [row for row in reversed(rows) if before is None or row.seq < before][:limit]
+
     async def suspended(self, channels: Sequence[ChannelId]) -> frozenset[ChannelId]:
         return frozenset()
 

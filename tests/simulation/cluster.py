@@ -118,6 +118,9 @@ class StormyLog:
     async def withdrawn(self, channel: ChannelId, seq: int) -> bool:
         return await self._read(lambda: self._log.withdrawn(channel, seq))
 
+    async def signed_heads(self, channel: ChannelId, *, before: int | None, limit: int) -> Sequence[Entry]:
+        return await self._read(lambda: self._log.signed_heads(channel, before=before, limit=limit))
+
     async def suspended(self, channels: Sequence[ChannelId]) -> frozenset[ChannelId]:
         return await self._read(lambda: self._log.suspended(channels))
 

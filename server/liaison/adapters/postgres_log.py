@@ -15,7 +15,7 @@ from liaison.adapters.postgres_flights import Flights
 from liaison.adapters.postgres_lines import Line
 from liaison.adapters.postgres_rows import numbers, texts
 from liaison.adapters.postgres_search import find
-from liaison.adapters.sql_log import log_errors
+from liaison.adapters.sql_log import log_errors, upper_bound
 from liaison.adapters.sql_rows import MESSAGE_COLUMNS, entry_of
 from liaison.adapters.sql_search import Query
 from liaison.core.entries import Draft, Entry, HeldDraft, Page
@@ -45,6 +45,10 @@ _ONE: Final = f"SELECT {MESSAGE_COLUMNS} FROM message WHERE channel_number = {_N
 _WITHDRAWN: Final = (
     f"SELECT EXISTS (SELECT 1 FROM message WHERE channel_number = {_NUMBER} AND ref = %s"  # noqa: S608
     " AND kind IN ('correction', 'withdrawal') AND kind = 'withdrawal')"
+)
+_SIGNED: Final = (
+    f"SELECT {MESSAGE_COLUMNS} FROM message WHERE channel_number = {_NUMBER} AND kind = 'signed_head' AND seq < %s"  # noqa: S608
+    " ORDER BY seq DESC LIMIT %s"
 )
 _HELD: Final = HELD_PAGE.replace("channel_number = %s", f"channel_number = {_NUMBER}")
 
@@ -112,6 +116,11 @@ class PostgresLog:
     async def withdrawn(self, channel: ChannelId, seq: int) -> bool:
         """Say whether a withdrawal of this entry is on the log."""
         return await self._rows(_WITHDRAWN, channel, seq) == [(True,)]
+
+    async def signed_heads(self, channel: ChannelId, *, before: int | None, limit: int) -> Sequence[Entry]:
+        """Give signed heads downwards."""
+        rows = await self._rows(_SIGNED, channel, upper_bound(before), max(0, limit))
+        return [entry_of(channel, row) for row in rows]
 
     async def suspended(self, channels: Sequence[ChannelId]) -> frozenset[ChannelId]:
         """Say which are suspended, in one query however many there are."""

@@ -92,6 +92,14 @@ MESSAGE: Final = Table(
         sqlite_where=text("kind IN ('correction', 'withdrawal')"),
         postgresql_where=text("kind IN ('correction', 'withdrawal')"),
     ),
+    # A few a day among thousands of entries: what both sides have signed is looked up at each signature.
+    Index(
+        "ix_message_signed_head",
+        "channel_number",
+        "seq",
+        sqlite_where=text("kind = 'signed_head'"),
+        postgresql_where=text("kind = 'signed_head'"),
+    ),
 )
 
 # What was written to a suspended channel, with the columns of `message` that a draft has; it becomes entries at the

@@ -37,6 +37,10 @@ _WITHDRAWN: Final = (
     "SELECT EXISTS (SELECT 1 FROM message WHERE channel_number = (SELECT number FROM channel_head WHERE channel = ?)"
     " AND ref = ? AND kind IN ('correction', 'withdrawal') AND kind = 'withdrawal')"
 )
+_SIGNED: Final = (
+    f"SELECT {MESSAGE_COLUMNS} FROM message WHERE channel_number = ? AND kind = 'signed_head' AND seq < ?"  # noqa: S608
+    " ORDER BY seq DESC LIMIT ?"
+)
 _READ_SEQ: Final = "SELECT seq FROM read_position WHERE user_id = ? AND channel = ?"
 _READ_SEQS: Final = "SELECT channel, seq FROM read_position WHERE user_id = ?"
 _READERS: Final = "SELECT user_id, seq FROM read_position WHERE channel = ?"
@@ -104,6 +108,17 @@ class SqlLog:
         def look_up(connection: Connection) -> bool:
             (found,) = driver_of(connection).execute(_WITHDRAWN, (channel, seq)).fetchone()
             return bool(found)
+
+        return await self._read(look_up)
+
+    async def signed_heads(self, channel: ChannelId, *, before: int | None, limit: int) -> Sequence[Entry]:
+        """Give signed heads downwards."""
+
+        def look_up(connection: Connection) -> list[Entry]:
+            driver = driver_of(connection)
+            # A negative LIMIT would mean all.
+            bounds = (read_head(driver, channel).number, upper_bound(before), max(0, limit))
+            return [entry_of(channel, row) for row in driver.execute(_SIGNED, bounds)]
 
         return await self._read(look_up)
 
@@ -205,6 +220,11 @@ def log_errors() -> Iterator[None]:
         raise LogUnavailableError(str(error)) from error
     except StorageUnknownError as error:
         raise UnknownOutcomeError(str(error)) from error
+
+
+def upper_bound(before: int | None) -> int:
+    """Give a seq that is above those wanted: the largest that the column holds for all."""
+    return 2**63 - 1 if before is None else before
 
 
 def _page(connection: Connection, channel: ChannelId, query: tuple[str, int, int], max_bytes: int) -> Page:

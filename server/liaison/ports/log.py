@@ -87,6 +87,10 @@ class Log(Protocol):
         """Say whether a withdrawal of this entry is on the log."""
         ...
 
+    async def signed_heads(self, channel: ChannelId, *, before: int | None, limit: int) -> Sequence[Entry]:
+        """Give entries of kind SIGNED_HEAD, newest first, of those with seq < before; None is from the newest on."""
+        ...
+
     async def suspended(self, channels: Sequence[ChannelId]) -> frozenset[ChannelId]:
         """Say which of these channels are suspended now."""
         ...
