@@ -41,7 +41,7 @@ from liaison.core.register_channels import ADMINISTRATION, is_register
 from liaison.core.rights import Role
 from liaison.core.two_keys import UNDECIDED, Proposal, State, proposal_name, waits_on
 from liaison.office.actor import Actor
-from liaison.office.registers import Handler, Recorded, Register
+from liaison.office.registers import Handler, Recorded, Register, announce, readable_line
 from liaison.ports.bus import DirectoryHint, EntriesHint
 from liaison.ports.log import LogUnavailableError, UnknownOutcomeError
 from liaison.protocol import administration_frames as frames
@@ -121,7 +121,7 @@ class AdministrationDepartment:
         hand = self._hand(actor, Action.SUSPEND_CHANNEL, command.key)
         if is_register(channel):
             raise Refused(ErrorCode.FORBIDDEN, "a register is never suspended")
-        authority, reason = _line(command.authority), _line(command.reason)
+        authority, reason = readable_line(command.authority), readable_line(command.reason)
         made = await self._register.record(lambda affairs: suspend(affairs, hand, channel, authority, reason))
         name = proposal_name(hand.by, hand.key)
         suspension = made.state.suspensions.get(channel)
@@ -208,7 +208,7 @@ class AdministrationDepartment:
 
     async def reject(self, actor: Actor, command: frames.RejectProposal) -> frames.ProposalReply:
         """End a proposal by a no. Raises LiaisonError."""
-        hand, reason = self._hand(actor, Action.TURN_KEY, command.key), _line(command.reason)
+        hand, reason = self._hand(actor, Action.TURN_KEY, command.key), readable_line(command.reason)
         made = await self._register.record(lambda affairs: reject(affairs, hand, command.proposal, reason))
         return self._proposal_reply(command.id, command.proposal, made)
 
@@ -395,10 +395,7 @@ class AdministrationDepartment:
             raise LiaisonError(ErrorCode.UNKNOWN_OUTCOME, message) from error
         match appended.outcomes[0]:
             case Stored(entry):
-                hub = office.hubs.get(channel)
-                if hub is not None:
-                    hub.on_entries(appended.epoch, (entry,))
-                office.bus.publish(EntriesHint(channel, appended.epoch, (entry,)))
+                announce(office.hubs, office.bus, appended.epoch, entry)
                 return entry.seq
             case Repeated(seq):
                 return seq
@@ -447,10 +444,3 @@ def _held_message(held: HeldDraft) -> frames.HeldMessage:
         mentions=list(draft.mentions),
         precedence=draft.precedence.value,
     )
-
-
-def _line(text: str) -> str:
-    line = text.strip()
-    if not line or not line.isprintable():
-        raise Refused(ErrorCode.INVALID, "authority and reason are one line each that can be read")
-    return line

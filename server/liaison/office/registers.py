@@ -5,7 +5,8 @@ on the condition that the log has not moved since. So every transition is atomic
 same on every node, and of two that clash exactly one is made; the other is decided anew by what the first has done.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -66,6 +67,37 @@ async def folded(log: Log, channel: ChannelId, initial: S, fold: Callable[[S, En
             return state
 
 
+@contextmanager
+def append_errors() -> Iterator[None]:
+    """Turn the log's errors at an append into those of the wire."""
+    try:
+        yield
+    except LogFullError as error:
+        message = "the office's storage is full; nothing was stored"
+        raise Unavailable(message, ErrorCode.STORAGE_FULL, retry_after_ms=5000) from error
+    except LogUnavailableError as error:
+        raise Unavailable("the log can't be used now; nothing was stored") from error
+    except UnknownOutcomeError as error:
+        message = "it is not known whether this was stored; repeat it with its key"
+        raise LiaisonError(ErrorCode.UNKNOWN_OUTCOME, message) from error
+
+
+def readable_line(text: str) -> str:
+    """Give a reason, an authority or a label without blanks at its ends. Raises Refused(INVALID)."""
+    line = text.strip()
+    if not line or not line.isprintable():
+        raise Refused(ErrorCode.INVALID, "reason, authority and label are one line each that can be read")
+    return line
+
+
+def announce(hubs: Hubs, bus: Bus, epoch: int, entry: Entry) -> None:
+    """Let this node and the others deliver an entry that was stored now."""
+    hub = hubs.get(entry.channel)
+    if hub is not None:
+        hub.on_entries(epoch, (entry,))
+    bus.publish(EntriesHint(entry.channel, epoch, (entry,)))
+
+
 class Register(Generic[S]):
     """One channel's entries, folded. `fold(state, entry)` is pure and ignores entries it doesn't know."""
 
@@ -124,7 +156,7 @@ class Register(Generic[S]):
             Unavailable: definitely not stored.
             LiaisonError: UNKNOWN_OUTCOME; repeat with the same key.
         """
-        try:
+        with append_errors():
             for _ in range(_MAX_ATTEMPTS):
                 state = await self.current()
                 head = self._head
@@ -133,24 +165,13 @@ class Register(Generic[S]):
                     return await self._append(draft, head)
                 except HeadMovedError:
                     continue
-        except LogFullError as error:
-            message = "the office's storage is full; nothing was stored"
-            raise Unavailable(message, ErrorCode.STORAGE_FULL, retry_after_ms=5000) from error
-        except LogUnavailableError as error:
-            raise Unavailable("the log can't be used now; nothing was stored") from error
-        except UnknownOutcomeError as error:
-            message = "it is not known whether this was stored; repeat it with its key"
-            raise LiaisonError(ErrorCode.UNKNOWN_OUTCOME, message) from error
         raise Unavailable("too many others change this at the moment; nothing was stored", ErrorCode.BUSY)
 
     async def _append(self, draft: Draft, head: int) -> Recorded[S]:
         appended = await self._log.append(self.channel, [draft], self._clock.wall_ms(), expect_head=head)
         match appended.outcomes[0]:
             case Stored(entry):
-                hub = self._hubs.get(self.channel)
-                if hub is not None:
-                    hub.on_entries(appended.epoch, (entry,))
-                self._bus.publish(EntriesHint(self.channel, appended.epoch, (entry,)))
+                announce(self._hubs, self._bus, appended.epoch, entry)
                 return Recorded(await self.current(), entry.seq, appended.epoch, entry.time_ms, duplicate=False)
             case Repeated(seq, time_ms):
                 return Recorded(await self.current(), seq, appended.epoch, time_ms, duplicate=True)
