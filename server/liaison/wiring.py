@@ -51,6 +51,7 @@ from liaison.office.founding import found_registers
 from liaison.office.line_checks import LineCheckDepartment, LineCheckSettings
 from liaison.office.office import Desks, Office, World
 from liaison.office.presence import PresenceFeed
+from liaison.office.record import RecordDepartment
 from liaison.office.registers import Department
 from liaison.office.registry import Registry
 from liaison.office.session_table import SessionTable
@@ -302,6 +303,7 @@ def _departments(config: Config) -> list[Callable[[Office], Department]]:
         lambda office: DispatchDepartment(office, marks, dispatches),
         AdministrationDepartment,
         lambda office: LineCheckDepartment(office, line_checks),
+        lambda office: RecordDepartment(office, config.office.id),
     ]
 
 

@@ -31,8 +31,10 @@ ANYWHERE = {
     Action.TURN_KEY: "h",
     Action.EXPORT_CHANNEL: "h",
     Action.CHECK_LINE: "oh",
+    Action.MANAGE_KEYS: "h",
+    Action.READ_KEYS: "ohb",
 }
-AS_A_MEMBER = {Action.SUBSCRIBE: "ohb", Action.READ: "ohb", Action.MARK_READ: "ohb"}
+AS_A_MEMBER = {Action.SUBSCRIBE: "ohb", Action.READ: "ohb", Action.MARK_READ: "ohb", Action.SIGN_HEAD: "ohb"}
 AS_A_WRITER = {Action.PUBLISH: "ohb", Action.REACT: "ohb", Action.TYPE: "ohb"}
 LETTERS = {Role.OFFICIAL: "o", Role.HEAD: "h", Role.BOT: "b", Role.OPS: "p"}
 

@@ -13,6 +13,7 @@ from liaison.adapters.memory_presence import MemoryPresence
 from liaison.adapters.sql_directory import SqlDirectory
 from liaison.adapters.sql_engine import memory_database
 from liaison.adapters.sql_log import SqlLog, SqlReadPositions
+from liaison.adapters.sql_writer import driver_of
 from liaison.core.entries import Entry
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.core.register_channels import ADMINISTRATION
@@ -165,6 +166,12 @@ class LiaisonOffice:
     async def events(self) -> list[str]:
         """Give the events of the administration log."""
         return [msgspec.json.decode(entry.draft.data)["event"] for entry in await self.entries()]
+
+    async def begin_epoch(self, epoch: int) -> None:
+        """Let the database say that it was restored."""
+        await self.database.write(
+            lambda connection: driver_of(connection).execute("UPDATE office SET epoch = ?", (epoch,)).close()
+        )
 
     async def connect(self, user: str, office: Office | None = None) -> Seat:
         wire = Wire()

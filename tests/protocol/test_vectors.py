@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from base64 import b64decode
 from typing import Any, get_args
 
 import msgpack
@@ -22,10 +23,12 @@ from liaison.core.identifiers import (
     parse_delegation,
     parse_user,
 )
+from liaison.core.side_keys import is_signed
 from liaison.protocol import frames
 from liaison.protocol.codec import InvalidCommand, WireFormat, decode_command
 from liaison.protocol.commands import AnyCommand
 from liaison.protocol.limits import MAX_FRAME_BYTES
+from liaison.protocol.signed_heads import HeadStatement, KeyStatement, fingerprint_of
 from tests.vectors import generate
 
 # The refusal of 64 KiB takes under a millisecond; a shared machine may stall for many.
@@ -170,3 +173,21 @@ def test_texts_fold_as_stated() -> None:
         assert {korean.fold(text) for text in row["texts"]} == {row["folded"]}
     for one, other in pairs["different"]:
         assert korean.fold(one) != korean.fold(other)
+
+
+def test_statements_have_these_bytes_and_signatures_are_accepted_and_refused_as_stated() -> None:
+    vectors = read("signed.json")
+    for row in vectors["heads"]:
+        public_key, expected, signature = (row.pop(name) for name in ("public_key", "bytes", "signature"))
+        statement = HeadStatement(**row | {"link": bytes.fromhex(row["link"])}).to_bytes()
+        assert statement.hex() == expected
+        assert is_signed(b64decode(public_key), b64decode(signature), statement)
+    for row in vectors["keys"]:
+        public_key, expected, signature = (row.pop(name) for name in ("public_key", "bytes", "signature"))
+        statement = KeyStatement(**row).to_bytes()
+        assert statement.hex() == expected
+        assert fingerprint_of(b64decode(public_key)) == row["fingerprint"]
+        assert is_signed(b64decode(public_key), b64decode(signature), statement)
+    for row in vectors["refused"]:
+        statement = bytes.fromhex(row["bytes"])
+        assert not is_signed(b64decode(row["public_key"]), b64decode(row["signature"]), statement), row["what"]

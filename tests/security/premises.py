@@ -33,6 +33,7 @@ from liaison.office.accounts import Accounts
 from liaison.office.administration import AdministrationDepartment
 from liaison.office.office import Desks, Office, World
 from liaison.office.presence import PresenceFeed
+from liaison.office.record import RecordDepartment
 from liaison.office.registry import Registry
 from liaison.office.session_table import SessionTable
 from liaison.office.settings import OfficeSettings
@@ -210,7 +211,10 @@ async def open_premises(static: Path, *, office_settings: OfficeSettings | None 
         presence=PresenceFeed(MemoryPresence(clock, epoch="p"), clock, PROFILE, node="n1", rng=rng),
         session_table=SessionTable("n1"),
         # Looks once, at the start: later its own questions to the log would be counted with those of a command.
-        departments=[partial(AdministrationDepartment, look_every_s=86_400)],
+        departments=[
+            partial(AdministrationDepartment, look_every_s=86_400),
+            partial(RecordDepartment, office_id="office"),
+        ],
     )
     office = Office("n1", PROFILE, office_settings or OfficeSettings(), world, desks)
     settings = EdgeSettings(

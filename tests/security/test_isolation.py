@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from liaison.edges.api import PREFIX
-from liaison.protocol import administration_frames, frames
+from liaison.protocol import administration_frames, frames, record_frames
 from liaison.protocol.commands import AnyCommand
 from liaison.protocol.dispatch_frames import DispatchCommand
 from liaison.protocol.line_check_frames import LineCheckCommand
@@ -78,6 +78,23 @@ ABOUT_A_CHANNEL: Final[Mapping[type[frames.Command], Callable[[str], list[Comman
     administration_frames.ExportChannel: lambda channel: [
         {"type": "export_channel", "channel": channel, "key": "k1", "after": after} for after in (0, 5)
     ],
+    record_frames.SignHead: lambda channel: [
+        {
+            "type": "sign_head",
+            "channel": channel,
+            "fingerprint": "0" * 64,
+            "epoch": 1,
+            "seq": seq,
+            "link": "0" * 64,
+            "time_ms": 0,
+            "signature": "A" * 88,
+        }
+        for seq in (1, 999)
+    ],
+    record_frames.SignedHeads: lambda channel: [
+        {"type": "signed_heads", "channel": channel},
+        {"type": "signed_heads", "channel": channel, "before": 5, "limit": 1},
+    ],
 }
 
 # Commands that name none. Their answers must be the same to the byte before the channel is made and after.
@@ -116,6 +133,10 @@ OF_ADMINISTRATION: Final[frozenset[type[frames.Command]]] = frozenset(
 
 # Both sides' own as well: tests/office/test_line_checks.py.
 OF_LINE_CHECKS: Final[frozenset[type[frames.Command]]] = frozenset(get_args(LineCheckCommand))
+# Public keys belong to both sides: tests/office/test_record.py.
+OF_KEYS: Final[frozenset[type[frames.Command]]] = frozenset(
+    {record_frames.RegisterKey, record_frames.RevokeKey, record_frames.SideKeys}
+)
 
 # Pushes about a channel: those inside must have had each of them while those outside had nothing.
 PUSHES_OF_A_CHANNEL: Final[frozenset[type[msgspec.Struct]]] = frozenset(
@@ -166,6 +187,7 @@ def test_every_command_has_its_place_in_the_matrix() -> None:
         *OF_DISPATCHES,
         *OF_ADMINISTRATION,
         *OF_LINE_CHECKS,
+        *OF_KEYS,
     }
     assert placed == set(get_args(AnyCommand))
 

@@ -26,7 +26,7 @@ from liaison.core.identifiers import (
 from liaison.protocol import frames, limits
 from liaison.protocol.codec import WireFormat, encode_payload
 from liaison.protocol.errors import ErrorCode
-from tests.vectors import administration, dispatches, line_checks
+from tests.vectors import administration, dispatches, line_checks, signed_record
 
 FOLDER: Final = Path(__file__).resolve().parent
 
@@ -84,6 +84,7 @@ COMMANDS: Final[Sequence[Json]] = (
     *dispatches.COMMANDS,
     *administration.COMMANDS,
     *line_checks.COMMANDS,
+    *signed_record.COMMANDS,
 )
 
 _LINK: Final = bytes(range(32))
@@ -271,6 +272,7 @@ ANSWERS: Final[Sequence[tuple[str, frames.Reply | frames.ErrorReply]]] = (
     *dispatches.ANSWERS,
     *administration.ANSWERS,
     *line_checks.ANSWERS,
+    *signed_record.ANSWERS,
     ("", frames.ErrorReply(0, 100, "malformed", "the frame is no map", temporary=False, ref="k3m9tq2x")),
     (
         "",
@@ -588,6 +590,7 @@ def contents() -> dict[str, str]:
         "chain.json": chain(),
         "identifiers.json": identifiers(),
         "search.json": search(),
+        "signed.json": signed_record.statements(),
     }
     return {name: json.dumps(value, ensure_ascii=True, indent=1) + "\n" for name, value in files.items()}
 

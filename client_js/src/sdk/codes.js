@@ -89,6 +89,18 @@ export const ERROR_CODES = new Map([
   ["already_suspended", 653],
   ["not_suspended", 654],
   ["export_not_approved", 655],
+  ["no_such_key", 660],
+  ["key_other_side", 661],
+  ["key_ended", 662],
+  ["key_exists", 663],
+  ["key_invalid", 664],
+  ["too_many_keys", 665],
+  ["signature_wrong", 666],
+  ["head_epoch", 667],
+  ["head_seq", 668],
+  ["head_link", 669],
+  ["head_older", 670],
+  ["head_time", 671],
 ]);
 
 // Standard codes after which trying again can't help: the same bytes would be refused again.

@@ -14,6 +14,7 @@ import { lineCheckReplies } from "../../src/sdk/line_check_frames.js";
 import { msgpack } from "../../src/sdk/msgpack_wire.js";
 import { operationsPushes, operationsReplies } from "../../src/sdk/operations_frames.js";
 import { presencePushes, presenceReplies } from "../../src/sdk/presence_frames.js";
+import { signedRecordReplies } from "../../src/sdk/signed_record_frames.js";
 import { decodeFrame, encodeCommand, json, WireError } from "../../src/sdk/wire.js";
 
 /** @param {string} name @returns {any} */
@@ -70,6 +71,11 @@ const READERS = new Map(
     ["withdraw_proposal", administrationReplies.proposal],
     ["administration", administrationReplies.administration],
     ["export_channel", administrationReplies.exported],
+    ["register_key", signedRecordReplies.key],
+    ["revoke_key", signedRecordReplies.key],
+    ["side_keys", signedRecordReplies.keys],
+    ["sign_head", signedRecordReplies.signed],
+    ["signed_heads", signedRecordReplies.heads],
   ]),
 );
 const WITHOUT_FIELDS = new Set(["unsubscribe", "read", "typing", "availability", "disconnect"]);

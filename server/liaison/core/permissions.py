@@ -37,6 +37,9 @@ class Action(Enum):
     TURN_KEY = auto()
     EXPORT_CHANNEL = auto()
     CHECK_LINE = auto()
+    MANAGE_KEYS = auto()
+    READ_KEYS = auto()
+    SIGN_HEAD = auto()
 
 
 class Need(Enum):
@@ -87,6 +90,12 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.EXPORT_CHANNEL: Rule(_HEADS, Need.NOTHING),
     # Besides, one must be a writer of the register. No bot calls or answers: that would prove nothing about a desk.
     Action.CHECK_LINE: Rule(_PEOPLE, Need.NOTHING),
+    # Besides, one must be a writer of the administration log.
+    Action.MANAGE_KEYS: Rule(_HEADS, Need.NOTHING),
+    # Public keys are for whoever checks a signature, the other side's bots too.
+    Action.READ_KEYS: Rule(_SPEAKERS, Need.NOTHING),
+    # Who reads a record can sign it: it is the key that says on whose behalf, and a signature changes nothing.
+    Action.SIGN_HEAD: Rule(_SPEAKERS, Need.MEMBER),
 }
 
 

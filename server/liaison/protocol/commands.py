@@ -7,5 +7,6 @@ from liaison.protocol import frames
 from liaison.protocol.administration_frames import AdministrationCommand
 from liaison.protocol.dispatch_frames import DispatchCommand
 from liaison.protocol.line_check_frames import LineCheckCommand
+from liaison.protocol.record_frames import RecordCommand
 
-AnyCommand = frames.AnyCommand | DispatchCommand | AdministrationCommand | LineCheckCommand
+AnyCommand = frames.AnyCommand | DispatchCommand | AdministrationCommand | LineCheckCommand | RecordCommand

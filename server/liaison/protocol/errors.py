@@ -97,6 +97,19 @@ class ErrorCode(Enum):
     NOT_SUSPENDED = ErrorRow(654, False, 409)
     EXPORT_NOT_APPROVED = ErrorRow(655, False, 403)
 
+    NO_SUCH_KEY = ErrorRow(660, False, 404)
+    KEY_OTHER_SIDE = ErrorRow(661, False, 403)
+    KEY_ENDED = ErrorRow(662, False, 409)
+    KEY_EXISTS = ErrorRow(663, False, 409)
+    KEY_INVALID = ErrorRow(664, False, 400)
+    TOO_MANY_KEYS = ErrorRow(665, False, 409)
+    SIGNATURE_WRONG = ErrorRow(666, False, 400)
+    HEAD_EPOCH = ErrorRow(667, False, 409)
+    HEAD_SEQ = ErrorRow(668, False, 409)
+    HEAD_LINK = ErrorRow(669, False, 409)
+    HEAD_OLDER = ErrorRow(670, False, 409)
+    HEAD_TIME = ErrorRow(671, False, 400)
+
     @property
     def wire_name(self) -> str:
         """The stable name that stands beside the number on the wire."""

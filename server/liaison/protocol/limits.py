@@ -23,6 +23,8 @@ MAX_CLIENT_CHARS: Final = 64
 MAX_SESSION_CHARS: Final = 32
 # A sentence for the audit log.
 MAX_REASON_CHARS: Final = 200
+# "Duty room, second desk", in either script.
+MAX_KEY_LABEL_CHARS: Final = 64
 # A century: longer is for ever, which is 0.
 MAX_RETENTION_DAYS: Final = 36_525
 MAX_MENTIONS: Final = 32
