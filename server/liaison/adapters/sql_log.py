@@ -116,8 +116,9 @@ class SqlLog:
 
         def look_up(connection: Connection) -> list[Entry]:
             driver = driver_of(connection)
+            _epoch, head = read_head(driver, channel)
             # A negative LIMIT would mean all.
-            bounds = (read_head(driver, channel).number, upper_bound(before), max(0, limit))
+            bounds = (head.number, upper_bound(before), max(0, limit))
             return [entry_of(channel, row) for row in driver.execute(_SIGNED, bounds)]
 
         return await self._read(look_up)
