@@ -2,7 +2,12 @@
 
 `serving` is a whole node, and holds its data directory for itself if it has one; `back_office` is what a command needs,
 also beside a running server. Either is there as a whole or raises, and leaves nothing open.
+
+What only a node needs, or only an office with PostgreSQL or Redis, is imported where it is put together: a command
+would spend more than half of its time on loading web servers and drivers.
 """
+
+from __future__ import annotations
 
 import asyncio
 import os
@@ -15,10 +20,8 @@ from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
-
-import structlog
 
 import liaison
 from liaison.adapters.argon2_passwords import Argon2Passwords
@@ -26,13 +29,6 @@ from liaison.adapters.data_directory import DataDirectory, EpochMarkError, InUse
 from liaison.adapters.file_marks import FileMarks
 from liaison.adapters.memory_bus import MemoryBus
 from liaison.adapters.memory_presence import MemoryPresence
-from liaison.adapters.postgres_engine import open_postgres
-from liaison.adapters.postgres_lines import PostgresSettings
-from liaison.adapters.postgres_log import PostgresLog, PostgresReadPositions
-from liaison.adapters.presence_note import leave_note, take_note
-from liaison.adapters.redis_bus import RedisBus
-from liaison.adapters.redis_presence import RedisPresence
-from liaison.adapters.redis_site import Address, Form, RedisRefusedError, RedisSettings, RedisSite, Tls
 from liaison.adapters.sql_directory import SqlDirectory
 from liaison.adapters.sql_engine import SchemaError, open_office
 from liaison.adapters.sql_log import SqlLog, SqlReadPositions
@@ -40,10 +36,6 @@ from liaison.adapters.sql_writer import StorageUnavailableError
 from liaison.adapters.system_clock import SystemClock
 from liaison.config import Config, RedisSection, ServerSection
 from liaison.core.profile import OfficeProfile
-from liaison.edges.metrics import Metrics
-from liaison.edges.pages import BadBuild
-from liaison.edges.server import EdgeServer, bind, listen, prepare
-from liaison.edges.settings import EdgeSettings
 from liaison.office.accounts import Accounts
 from liaison.office.administration import AdministrationDepartment
 from liaison.office.dispatches import DispatchDepartment, DispatchSettings
@@ -62,7 +54,12 @@ from liaison.ports.directory import Directory, DirectoryUnavailableError
 from liaison.ports.log import Log, LogUnavailableError, ReadPositions
 from liaison.ports.presence import PresenceStore
 
-_journal = structlog.get_logger(__name__)
+if TYPE_CHECKING:
+    from liaison.adapters.postgres_lines import PostgresSettings
+    from liaison.adapters.redis_site import Address, RedisSettings
+    from liaison.edges.metrics import Metrics
+    from liaison.edges.server import EdgeServer
+    from liaison.edges.settings import EdgeSettings
 
 STATIC_DIRECTORY: Final = Path(liaison.__file__).parent / "static"
 
@@ -104,8 +101,12 @@ async def serving(config: Config, handed: Sequence[socket.socket] = ()) -> Async
     Sockets that listen already and were `handed` to this process take the place of host and port, and are closed with
     the rest. Raises CannotStart.
     """
+    from liaison.edges.metrics import Metrics
+    from liaison.edges.pages import BadBuild
+    from liaison.edges.server import EdgeServer, prepare
+
     async with AsyncExitStack() as stack:
-        with _start_failures():
+        with _start_failures(BadBuild):
             # First the port and the folder, which another server may have: both are refused before anything is made.
             listeners = [stack.enter_context(listener) for listener in handed]
             for listener in listeners:
@@ -169,10 +170,15 @@ async def _stores(config: Config, *, is_node: bool = True, create: bool = True) 
     broken: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     clock = SystemClock()
     if config.postgres.is_used:
+        from liaison.adapters.postgres_engine import open_postgres
+        from liaison.adapters.postgres_log import PostgresLog, PostgresReadPositions
+
         shared = await asyncio.to_thread(open_postgres, postgres_settings(config), create=create)
         if is_node:
+            import structlog
+
             for remark in shared.remarks:
-                _journal.warning(remark)
+                structlog.get_logger(__name__).warning(remark)
         try:
             # Nothing breaks this for good: the server itself ends when a write to its disk fails, and comes back.
             yield _Stores(PostgresLog(shared), PostgresReadPositions(shared), SqlDirectory(shared, clock), broken)
@@ -193,6 +199,8 @@ async def _stores(config: Config, *, is_node: bool = True, create: bool = True) 
 
 def postgres_settings(config: Config) -> PostgresSettings:
     """Give what the configuration says of PostgreSQL; it must say something."""
+    from liaison.adapters.postgres_lines import PostgresSettings
+
     postgres = config.postgres
     return PostgresSettings(
         postgres.url,
@@ -214,25 +222,34 @@ class _Ties:
 
 @asynccontextmanager
 async def _ties(config: Config, rng: random.Random) -> AsyncIterator[_Ties]:
-    """Give the ties of one node: over Redis where there is one, else in memory. Raises RedisRefusedError."""
+    """Give the ties of one node: over Redis where there is one, else in memory. Raises CannotStart."""
     if not config.redis.is_used:
+        from liaison.adapters.presence_note import leave_note, take_note
+
         clock, note = SystemClock(), DataDirectory(config.data_directory).presence_note
         presence_here = MemoryPresence(clock, epoch=secrets.token_hex(8), inherited=take_note(note, clock.wall_ms()))
         yield _Ties(MemoryBus().node(), presence_here)
         leave_note(note, presence_here.devices(), clock.wall_ms())
         return
+    from liaison.adapters.redis_bus import RedisBus
+    from liaison.adapters.redis_presence import RedisPresence
+    from liaison.adapters.redis_site import RedisRefusedError, RedisSite
+
     site = RedisSite(redis_settings(config.office.id, config.redis))
     # Not the node's name: two processes may have the same by mistake, and each must tell its own hints from others'.
     name = secrets.token_hex(8)
     bus, presence = RedisBus(site, rng, node=name), RedisPresence(site, rng, node=name)
     async with site.open():
-        await site.check()
+        with _start_failures(RedisRefusedError):
+            await site.check()
         async with bus.running(), presence.running():
             yield _Ties(bus, presence)
 
 
 def redis_settings(office: str, redis: RedisSection) -> RedisSettings:
     """Give what the configuration says of Redis; it must say something."""
+    from liaison.adapters.redis_site import Form, RedisSettings, Tls
+
     tls = Tls(redis.ca_file, redis.cert_file, redis.key_file) if redis.tls else None
     url = urlsplit(redis.url)
     if redis.sentinels:
@@ -256,6 +273,8 @@ def redis_settings(office: str, redis: RedisSection) -> RedisSettings:
 
 
 def _redis_address(text: str) -> Address:
+    from liaison.adapters.redis_site import Address
+
     parts = urlsplit(f"//{text}")
     return Address(parts.hostname or "", parts.port or 6379)
 
@@ -323,6 +342,8 @@ def _office_settings(config: Config) -> OfficeSettings:
 
 
 def _edge_settings(config: Config, port: int) -> EdgeSettings:
+    from liaison.edges.settings import EdgeSettings
+
     server, metrics = config.server, config.metrics
     return EdgeSettings(
         allowed_origins=frozenset(server.allowed_origins) or default_origins(server.host, port),
@@ -372,6 +393,8 @@ def shared_port(server: ServerSection) -> Iterator[int]:
 
     Nothing is accepted here. Raises CannotStart.
     """
+    from liaison.edges.server import bind
+
     with _taken(partial(bind, server.host, server.port, reuse_port=True), server.host, server.port, "server") as held:
         yield int(held.getsockname()[1])
 
@@ -379,6 +402,8 @@ def shared_port(server: ServerSection) -> Iterator[int]:
 def _listening(
     host: str, port: int, section: str, *, reuse_port: bool = False
 ) -> AbstractContextManager[socket.socket]:
+    from liaison.edges.server import listen
+
     return _taken(partial(listen, host, port, reuse_port=reuse_port), host, port, section)
 
 
@@ -397,20 +422,20 @@ def _taken(take: Callable[[], socket.socket], host: str, port: int, section: str
 
 
 @contextmanager
-def _start_failures() -> Iterator[None]:
-    """Turn what can stand in the way of a start into one sentence."""
-    try:
-        yield
-    except (
+def _start_failures(*more: type[Exception]) -> Iterator[None]:
+    """Turn what can stand in the way of a start into one sentence; `more` is what only this part of it raises."""
+    expected: tuple[type[Exception], ...] = (
         InUseError,
         SchemaError,
         EpochMarkError,
         StorageUnavailableError,
         DirectoryUnavailableError,
         LogUnavailableError,
-        BadBuild,
-        RedisRefusedError,
-    ) as error:
+        *more,
+    )
+    try:
+        yield
+    except expected as error:
         raise CannotStart(str(error)) from error
     except OSError as error:
         raise CannotStart(f"{error.filename or 'the data directory'}: {error.strerror or os.strerror(0)}") from error

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from liaison.adapters import sql_engine
 from liaison.adapters.data_directory import DataDirectory, EpochMarkError
 from liaison.adapters.schema import METADATA
 from liaison.adapters.sql_engine import SchemaError, memory_database, open_database, open_office
 from liaison.adapters.sql_log import SqlLog
-from liaison.adapters.sql_migrations import STEPS
+from liaison.adapters.sql_migrations import STEPS, Migrations
 from liaison.adapters.sql_writer import StorageUnavailableError, driver_of
 from liaison.core.entries import Draft, EntryKind
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
@@ -129,6 +131,16 @@ async def test_an_upgrade_puts_a_copy_of_the_old_database_beside_it_first(
     with closing(sqlite3.connect(kept)) as old:
         assert old.execute("SELECT version_num FROM alembic_version").fetchone() == ("0002",)
         assert old.execute("SELECT text FROM message").fetchall() == [("로동",)]
+
+
+def test_steps_follow_each_other_as_their_names_say() -> None:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(STEPS))
+    scripts = ScriptDirectory.from_config(config)
+    migrations = Migrations(STEPS)
+    assert scripts.get_heads() == [migrations.head]
+    walked = [script.revision for script in scripts.walk_revisions()]
+    assert walked == sorted(migrations.known, reverse=True)
 
 
 async def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,20 @@ def test_help_loads_no_library_that_only_a_command_needs() -> None:
 
 
 @pytest.mark.slow
+def test_a_command_on_an_office_loads_neither_web_server_nor_drivers_that_it_has_no_use_for(tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    assert (
+        python("from liaison.cli import main; main()", "channel", "create", "joint/x", "--data", data).returncode == 0
+    )
+    finished = python(
+        "import sys; from liaison.cli.root import root; root.main(sys.argv[1:], standalone_mode=False);"
+        " print([m for m in ('aiohttp', 'alembic', 'psycopg', 'redis') if m in sys.modules])",
+        *("channel", "list", "--data", data),
+    )
+    assert finished.stdout.splitlines()[-1] == "[]", finished.stderr
+
+
+@pytest.mark.slow
 def test_help_answers_at_once() -> None:
     def once() -> float:
         began_s = time.perf_counter()
