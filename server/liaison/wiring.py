@@ -51,7 +51,7 @@ from liaison.office.settings import OfficeSettings
 from liaison.ports.bus import Bus
 from liaison.ports.clock import Clock
 from liaison.ports.directory import Directory, DirectoryUnavailableError
-from liaison.ports.log import Log, LogUnavailableError, ReadPositions
+from liaison.ports.log import Log, LogUnavailableError, LogUnreadableError, ReadPositions
 from liaison.ports.presence import PresenceStore
 
 if TYPE_CHECKING:
@@ -431,6 +431,7 @@ def _start_failures(*more: type[Exception]) -> Iterator[None]:
         StorageUnavailableError,
         DirectoryUnavailableError,
         LogUnavailableError,
+        LogUnreadableError,
         *more,
     )
     try:

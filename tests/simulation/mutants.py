@@ -14,6 +14,7 @@ import pytest
 from liaison.core.entries import Draft, Entry, EntryKind, Held, Outcome, Page, Precedence, Stored
 from liaison.core.identifiers import ChannelId, Millis
 from liaison.core.position import Position
+from liaison.core.register_channels import is_register
 from liaison.office.fair_queue import FairQueue
 from liaison.office.hub import Hub, Hubs
 from liaison.office.publishing import Published, Publisher, Submission
@@ -87,52 +88,62 @@ def no_head_poll() -> Iterator[Plan]:
         yield Plan()
 
 
+class _SequenceLog:
+    """A log whose seqs are taken before its locks are."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._next: dict[ChannelId, int] = {}
+        self._rows: dict[ChannelId, dict[int, Entry]] = {}
+        self._keys: dict[tuple[ChannelId, str, str], Entry] = {}
+
+    async def append(
+        self, channel: ChannelId, drafts: Sequence[Draft], now_ms: Millis, *, expect_head: int | None = None
+    ) -> Appended:
+        # A register that is read with a gap stops its node.
+        if is_register(channel):
+            return await self._log.append(channel, drafts, now_ms, expect_head=expect_head)
+        seqs = [self._take(channel) for _ in drafts]
+        # A longer batch commits later, and others overtake it.
+        await asyncio.sleep(0.004 + 0.004 * (seqs[0] % 3))
+        outcomes: list[Outcome] = []
+        for seq, draft in zip(seqs, drafts, strict=True):
+            name = channel, draft.sender, draft.key
+            if name not in self._keys:
+                self._keys[name] = Entry(channel, seq, now_ms, bytes(32), draft)
+                self._rows.setdefault(channel, {})[seq] = self._keys[name]
+            outcomes.append(Stored(self._keys[name]))
+        return Appended(1, tuple(outcomes))
+
+    def _take(self, channel: ChannelId) -> int:
+        self._next[channel] = self._next.get(channel, 0) + 1
+        return self._next[channel]
+
+    async def heads(self, channels: Sequence[ChannelId]) -> Mapping[ChannelId, Position]:
+        registers = [channel for channel in channels if is_register(channel)]
+        others = {channel: Position(1, max(self._rows.get(channel, {0: None}))) for channel in channels}
+        return {**others, **await self._log.heads(registers)}
+
+    async def read(self, channel: ChannelId, *, after: int, limit: int, max_bytes: int) -> Page:
+        if is_register(channel):
+            return await self._log.read(channel, after=after, limit=limit, max_bytes=max_bytes)
+        rows = self._rows.get(channel, {})
+        later = sorted(seq for seq in rows if seq > after)[:limit]
+        return Page(1, max(rows, default=0), tuple(rows[seq] for seq in later))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+
 @contextmanager
 def sequence_object() -> Iterator[Plan]:
     """Seqs come from a sequence, as BIGSERIAL gives them: in the order of asking, not of committing."""
-
-    class SequenceLog:
-        def __init__(self, log: Log) -> None:
-            self._log = log
-            self._next: dict[ChannelId, int] = {}
-            self._rows: dict[ChannelId, dict[int, Entry]] = {}
-            self._keys: dict[tuple[ChannelId, str, str], Entry] = {}
-
-        async def append(
-            self, channel: ChannelId, drafts: Sequence[Draft], now_ms: Millis, *, expect_head: int | None = None
-        ) -> Appended:
-            seqs = [self._take(channel) for _ in drafts]
-            # A longer batch commits later, and others overtake it.
-            await asyncio.sleep(0.004 + 0.004 * (seqs[0] % 3))
-            outcomes: list[Outcome] = []
-            for seq, draft in zip(seqs, drafts, strict=True):
-                name = channel, draft.sender, draft.key
-                if name not in self._keys:
-                    self._keys[name] = Entry(channel, seq, now_ms, bytes(32), draft)
-                    self._rows.setdefault(channel, {})[seq] = self._keys[name]
-                outcomes.append(Stored(self._keys[name]))
-            return Appended(1, tuple(outcomes))
-
-        def _take(self, channel: ChannelId) -> int:
-            self._next[channel] = self._next.get(channel, 0) + 1
-            return self._next[channel]
-
-        async def heads(self, channels: Sequence[ChannelId]) -> Mapping[ChannelId, Position]:
-            return {channel: Position(1, max(self._rows.get(channel, {0: None}))) for channel in channels}
-
-        async def read(self, channel: ChannelId, *, after: int, limit: int, max_bytes: int) -> Page:
-            rows = self._rows.get(channel, {})
-            later = sorted(seq for seq in rows if seq > after)[:limit]
-            return Page(1, max(rows, default=0), tuple(rows[seq] for seq in later))
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._log, name)
 
     shared: list[Log] = []
 
     def wrap(log: Log) -> Log:
         if not shared:
-            shared.append(SequenceLog(log))
+            shared.append(_SequenceLog(log))
         return shared[0]
 
     yield Plan(wrap_log=wrap)

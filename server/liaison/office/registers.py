@@ -16,7 +16,14 @@ from liaison.office.actor import Actor
 from liaison.office.hub import Hubs
 from liaison.ports.bus import Bus, EntriesHint
 from liaison.ports.clock import Clock
-from liaison.ports.log import HeadMovedError, Log, LogFullError, LogUnavailableError, UnknownOutcomeError
+from liaison.ports.log import (
+    HeadMovedError,
+    Log,
+    LogFullError,
+    LogUnavailableError,
+    LogUnreadableError,
+    UnknownOutcomeError,
+)
 from liaison.protocol.errors import ErrorCode, LiaisonError, Refused, Unavailable
 from liaison.protocol.frames import Command, Reply
 from liaison.protocol.limits import MAX_PAGE_BYTES, MAX_PAGE_MESSAGES
@@ -126,7 +133,7 @@ class Register(Generic[S]):
         return self._epoch
 
     async def current(self) -> S:
-        """Give the state at the log's head as it is now. Raises LogUnavailableError."""
+        """Give the state at the log's head as it is now. Raises LogUnavailableError, LogUnreadableError."""
         while True:
             page = await self._log.read(
                 self.channel, after=self._head, limit=MAX_PAGE_MESSAGES, max_bytes=MAX_PAGE_BYTES
@@ -137,6 +144,8 @@ class Register(Generic[S]):
                 self._epoch, self._head, self._state = page.epoch, 0, self._initial
                 if fresh_start:
                     continue
+            if page.head > self._head and (not page.entries or page.entries[0].seq > self._head + 1):
+                raise LogUnreadableError(f"{self.channel} has no entry {self._head + 1}, and its head is {page.head}")
             # Two readers at once fold each entry once: what the other one took is skipped.
             for entry in page.entries:
                 if entry.seq == self._head + 1:
