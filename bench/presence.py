@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import msgpack
@@ -101,12 +102,8 @@ def _invite(whole_site: Site, users: int) -> list[tuple[str, str]]:
     async def create(office: BackOffice) -> None:
         for number, (name, secret) in enumerate(invited):
             user, side = UserId(name), DelegationId(("south", "north")[number % 2])
-            await office.directory.add_account(
-                Account(user, name, side, Role.OFFICIAL), Secrets("", ""), actor="bench"
-            )
-            credential = Credential(
-                digest_of(secret), user, CredentialKind.TOKEN, "bench", Millis(0), _END_OF_TIME
-            )
+            await office.directory.add_account(Account(user, name, side, Role.OFFICIAL), Secrets("", ""), actor="bench")
+            credential = Credential(digest_of(secret), user, CredentialKind.TOKEN, "bench", Millis(0), _END_OF_TIME)
             await office.directory.add_credential(credential, actor="bench")
 
     whole_site.steward.administer(create)
@@ -175,8 +172,7 @@ async def _cpu_share(nodes: Sequence[Node], work: Any) -> float:
 def _cpu_s(nodes: Sequence[Node]) -> float:
     ticks = 0
     for node in nodes:
-        with open(f"/proc/{node.server.pid}/stat") as stat:
-            fields = stat.read().rpartition(")")[2].split()
+        fields = Path(f"/proc/{node.server.pid}/stat").read_text().rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")
 

@@ -3,13 +3,15 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from liaison.adapters import redis_presence
 from liaison.adapters.memory_presence import MemoryPresence
 from liaison.adapters.redis_presence import _claim
 from liaison.adapters.system_clock import SystemClock
@@ -287,3 +289,38 @@ async def test_people_of_a_lost_node_are_offline_for_the_others_within_ten_and_a
 def _is_seen(feed: PresenceFeed) -> bool:
     reply = feed.reply(1, KIM)
     return not reply.stale_since_ms and "kim" in {user.user for user in reply.users}
+
+
+async def test_reaping_that_waited_while_redis_stood_still_takes_nobody_apart(
+    server: RedisServer, followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(followed.store, "a", 2)
+    now_ms = int(await followed.store._run(redis_presence._NOW))
+    server.ask("ZADD", "liaison:{office}:presence:leases", str(now_ms - 1), "a")
+
+    class _AskedBefore(redis_presence._Script):
+        async def run(self, client: Any, key: str, arguments: Sequence[str | int]) -> Any:
+            return int(await super().run(client, key, arguments)) - 2_500
+
+    with monkeypatch.context() as patch:
+        patch.setattr(redis_presence, "_NOW", _AskedBefore(redis_presence._NOW.text))
+        assert await followed.store.reap() == 0
+    assert len((await followed.store.snapshot()).users) == 2
+    assert await followed.store.reap() == 2
+
+
+@pytest.mark.parametrize(("lived_ms", "is_young"), [(3_000, True), (60_000, False)])
+async def test_an_epoch_that_stood_still_while_it_was_written_down_counts_as_new(
+    server: RedisServer, followed: Followed, lived_ms: int, is_young: bool
+) -> None:
+    await fill(followed.store, "a", 1)
+    now_ms = int(await followed.store._run(redis_presence._NOW))
+    stood_ms = 20_000
+    server.ask(
+        "HSET",
+        "liaison:{office}:presence",
+        *("began_ms", str(now_ms - stood_ms - lived_ms), "seen_ms", str(now_ms - stood_ms)),
+    )
+    age_ms = (await followed.store.snapshot()).age_ms
+    assert (age_ms < 1_000) is is_young
+    assert ((await followed.store.snapshot()).age_ms < 1_000) is is_young

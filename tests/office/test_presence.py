@@ -360,6 +360,30 @@ def test_process_that_was_stopped_for_longer_than_its_lease_shows_nobody_offline
         simulated(body, seed=seed)
 
 
+@pytest.mark.parametrize("stood_ms", [6_000, 8_500, 9_500, 12_000])
+def test_store_that_stood_still_until_leases_ran_out_shows_nobody_offline(stood_ms: int) -> None:
+    async def body(office: Office, nodes: Sequence[Node]) -> None:
+        for number, node in enumerate(nodes):
+            node.arrive(f"s{number}", (KIM, PAK, LEE)[number])
+        await ms(6000 + office.random.randrange(3000))
+        screens = [node.screen(LEE) for node in nodes]
+        for node in nodes:
+            node.link.is_down = True
+        await ms(stood_ms)
+        for node in nodes:
+            node.link.is_down = False
+        # One that starts now has seen nothing of it.
+        screens.append(office.node().screen(LEE))
+        await ms(12_000)
+        for screen in screens:
+            assert screen.stale_since_ms == 0
+            assert screen.offline == []
+            assert set(screen.users) == {"kim", "pak", "lee"}
+
+    for seed in range(10):
+        simulated(body, nodes=3, seed=seed)
+
+
 def test_rolling_restart_shows_nobody_offline() -> None:
     async def body(office: Office, nodes: Sequence[Node]) -> None:
         nodes[0].arrive("s1")

@@ -37,11 +37,6 @@ HEALING_S: Final = 6.0 + PRESENCE_LATENCY_S
 # These keep one node from the others: its people go for them, and what it shows is old.
 BLINDING: Final = frozenset({"node stopped", "node cut from Redis", "node partitioned", "clients half-open"})
 
-# A node that starts just when Redis comes back doesn't know what the others couldn't write down meanwhile; until Redis
-# has healed, what it shows first may be too little.
-STARTING: Final = frozenset({"node killed", "node restarted", "rolling restart"})
-EMPTYING: Final = frozenset({"Redis killed", "Redis stopped", "Redis flushed"})
-
 
 @dataclass
 class Verdict:
@@ -179,10 +174,7 @@ class _Troubles:
     def excuse(self, at: float, nodes: set[str], shown_by: str) -> bool:
         """Whether somebody at `nodes` may look offline for a while to somebody at `shown_by`."""
         now = [(fault, node) for fault, node, start, end in self.spans if start <= at <= end]
-        if any(fault in BLINDING and node in nodes | {shown_by} for fault, node in now):
-            return True
-        is_starting = any(fault in STARTING and node in ("", shown_by) for fault, node in now)
-        return is_starting and any(fault in EMPTYING for fault, _ in now)
+        return any(fault in BLINDING and node in nodes | {shown_by} for fault, node in now)
 
 
 def _shown_offline(events: Iterable[Event]) -> Iterable[str]:

@@ -98,19 +98,6 @@ def test_a_node_that_was_cut_off_is_an_excuse_for_its_own_people_and_for_what_it
     assert names(*events) == (["P2"] if is_broken else [])
 
 
-@pytest.mark.parametrize(("started", "is_broken"), [("n2", False), ("n3", True)])
-def test_a_node_that_starts_while_redis_heals_may_show_too_little_and_no_other(started: str, is_broken: bool) -> None:
-    events = [
-        up(0, "n1"),
-        {**blind("fault", 10, started), "fault": "node restarted"},
-        {**blind("fault", 11, ""), "fault": "Redis stopped"},
-        {**blind("fault_over", 14, ""), "fault": "Redis stopped"},
-        {**blind("fault_over", 15, started), "fault": "node restarted"},
-        shown_offline(16, "n2"),
-    ]
-    assert names(*events) == (["P2"] if is_broken else [])
-
-
 def test_being_cut_off_is_no_excuse_for_long() -> None:
     assert names(up(0), blind("fault", 10, "n1"), blind("fault_over", 20, "n1"), shown_offline(29)) == ["P2"]
 

@@ -102,8 +102,8 @@ class _Script:
             return await client.eval(self.text, 1, key, *arguments)
 
 
-_REGISTER, _RENEW, _WRITE, _UNREGISTER, _REAP, _SNAPSHOT = map(
-    _Script.of, ("register", "renew", "write", "unregister", "reap", "snapshot")
+_REGISTER, _RENEW, _WRITE, _UNREGISTER, _NOW, _REAP, _SNAPSHOT = map(
+    _Script.of, ("register", "renew", "write", "unregister", "now", "reap", "snapshot")
 )
 
 
@@ -161,7 +161,8 @@ class RedisPresence:
         await self._run(_UNREGISTER, incarnation, grace_ms, Cause.RESTART.value)
 
     async def reap(self) -> int:
-        return int(await self._run(_REAP, MAX_USERS_PER_STEP, Cause.NODE_LOST.value, Cause.RESTART.value))
+        asked_ms = int(await self._run(_NOW))
+        return int(await self._run(_REAP, MAX_USERS_PER_STEP, Cause.NODE_LOST.value, Cause.RESTART.value, asked_ms))
 
     async def snapshot(self) -> PresenceState:
         reply = await self._run(_SNAPSHOT)

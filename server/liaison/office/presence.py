@@ -11,11 +11,11 @@ from dataclasses import replace
 from typing import Final
 
 from liaison.core.identifiers import DelegationId, Millis, SessionId
-from liaison.core.presence import MAX_USERS_PER_STEP, RENEW_MS, Audience, Device, Here, Roster, UserDevices, audience_of
+from liaison.core.presence import MAX_USERS_PER_STEP, Audience, Device, Here, Roster, UserDevices, audience_of
 from liaison.core.profile import Granularity, OfficeProfile
 from liaison.core.rights import Account
 from liaison.office.presence_audience import AudienceFeed
-from liaison.office.presence_lease import REJOIN_JITTER_MS, RETRY_MS, STORE_TIMEOUT_S, NodeLease
+from liaison.office.presence_lease import REBUILD_MS, RETRY_MS, STORE_TIMEOUT_S, NodeLease
 from liaison.office.presence_log import PresenceEvents
 from liaison.office.watching import Watcher
 from liaison.ports.clock import Clock
@@ -24,11 +24,8 @@ from liaison.protocol.frames import Availability, PresenceReply, PresenceStatsRe
 
 # With a lease of 9 s a node that is lost is taken apart after 10 s at the latest; it is to be seen after 10.5 s.
 REAP_INTERVAL_MS: Final = 1_000
-# A store that lost its content looks like an empty office until every node has been there again: a renewal finds out,
-# the jitter follows, and half a second is for the writing. Meanwhile the last view is shown as stale.
-REBUILD_MS: Final = RENEW_MS + REJOIN_JITTER_MS + 500
-# Meanwhile the store is looked at so often. A look that takes a second longer says that it stood still, for the other
-# nodes as well, and that they have not had their time.
+# While a store is being written again, and its old view is shown as stale, it is looked at so often. A look that takes
+# a second longer says that it stood still, for the other nodes as well, and that they have not had their time.
 REBUILD_LOOK_MS: Final = 900
 STANDSTILL_MS: Final = 1_000
 # Changes that wait for a snapshot. More of them would mean that the snapshot takes seconds; then another one is taken.
@@ -236,8 +233,8 @@ class PresenceFeed:
         while True:
             # Never in step with the other nodes, who do the same work.
             await asyncio.sleep((1 - 0.2 * self._rng.random()) * REAP_INTERVAL_MS / 1000)
-            # A node that was stopped for long must not take itself apart first thing: it registers again before.
-            if self._lease.is_held:
+            # After a standstill, of the store or of this node, the first thing is that all register again.
+            if self._lease.is_steady:
                 await self._reap_all()
 
     async def _reap_all(self) -> None:

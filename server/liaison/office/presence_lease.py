@@ -23,6 +23,9 @@ REJOIN_JITTER_MS: Final = 1_000
 RETRY_MS: Final = 1_000
 # A stopped Redis raises nothing, so each call has a deadline: short enough for two attempts within a lease.
 STORE_TIMEOUT_S: Final = 2.0
+# A store that lost its content, or stood still while leases ran out, has all of it again after this: a renewal finds
+# out, the jitter follows, and half a second is for the writing.
+REBUILD_MS: Final = RENEW_MS + REJOIN_JITTER_MS + 500
 
 
 class NodeLease:
@@ -46,15 +49,21 @@ class NodeLease:
         self._pending: list[DeviceWrite] = []
         self._renew_at_ms = Millis(0)
         self._held_until_ms = Millis(0)
+        # Since when the store was reached without fail under one incarnation; None while it isn't.
+        self._steady_since_ms: Millis | None = None
         self._wake = asyncio.Event()
         self._drain_asked = asyncio.Event()
         self._ended = asyncio.Event()
         self._ended.set()
 
     @property
-    def is_held(self) -> bool:
-        """Whether the lease can't have run out yet."""
-        return self._clock.monotonic_ms() < self._held_until_ms
+    def is_steady(self) -> bool:
+        """Whether the lease can't have run out yet, and the store has been as ever for long enough to be believed.
+
+        If not, other nodes may have lost their leases for no fault of theirs, and are about to register again.
+        """
+        now_ms, since_ms = self._clock.monotonic_ms(), self._steady_since_ms
+        return since_ms is not None and now_ms - since_ms >= REBUILD_MS and now_ms < self._held_until_ms
 
     def arrived(self, device: Device) -> None:
         """Add a device. If a socket of its user was lost here, it takes that one's place and what was said there."""
@@ -90,7 +99,7 @@ class NodeLease:
         try:
             await self._hold_on()
         finally:
-            self._held_until_ms = Millis(0)
+            self._steady_since_ms = None
             for timers in self._graces.values():
                 for timer in timers.values():
                     timer.cancel()
@@ -114,9 +123,11 @@ class NodeLease:
                 await self._serve(incarnation)
                 return
             except FencedError:
+                self._steady_since_ms = None
                 incarnation = ""
                 pause_ms = self._rng.random() * REJOIN_JITTER_MS
             except (PresenceUnavailableError, TimeoutError):
+                self._steady_since_ms = None
                 self._on_contact(False)
                 pause_ms = (0.5 + self._rng.random()) * RETRY_MS
             if self._drain_asked.is_set():
@@ -159,6 +170,8 @@ class NodeLease:
         async with asyncio.timeout(STORE_TIMEOUT_S):
             await self._store.renew(incarnation)
         self._held_until_ms = Millis(asked_ms + LEASE_MS)
+        if self._steady_since_ms is None:
+            self._steady_since_ms = self._clock.monotonic_ms()
 
     async def _write_pending(self, incarnation: str) -> None:
         while self._pending:

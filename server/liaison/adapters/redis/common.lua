@@ -1,6 +1,7 @@
 -- What every script of presence begins with. (redis_presence.py puts it in front of each)
 --
--- KEYS[1]  liaison:{OFFICE}:presence, a hash: epoch, began_ms, version, run_id; the braces keep an office in one slot
+-- KEYS[1]  liaison:{OFFICE}:presence, a hash: epoch, began_ms, version, run_id, seen_ms (the last call); the braces keep
+--          an office in one slot
 --   :leases   sorted set, incarnation -> when its lease or grace ends, in ms by Redis' own clock
 --   :closing  set of incarnations that ended in an orderly way
 --   :ended    sorted set of incarnations that are gone -> when, so that a late call of one is refused
@@ -17,6 +18,8 @@ local root, channel = KEYS[1], ARGV[1]
 local leases, closing, ended = root .. ':leases', root .. ':closing', root .. ':ended'
 local users, notes = root .. ':users', root .. ':notes'
 local STRENGTH_DIGITS = 18
+-- REBUILD_MS as in office/presence_lease.py; a look that takes a second longer than it should says the same.
+local STANDSTILL_MS, REBUILD_MS = 2000, 4500
 
 local function node_key(incarnation) return root .. ':node:' .. incarnation end
 local function user_key(user) return root .. ':user:' .. user end
@@ -30,7 +33,7 @@ local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 -- old file, and a replica that was promoted may lack the last writes, with versions that count up a second time. Then
 -- everything is forgotten and a new epoch begins: nodes find their leases lost, and write down again who is there.
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-local state = redis.call('HMGET', root, 'epoch', 'run_id')
+local state = redis.call('HMGET', root, 'epoch', 'run_id', 'began_ms', 'seen_ms')
 local epoch = state[1]
 if not epoch or state[2] ~= run_id then
     for _, incarnation in ipairs(redis.call('ZRANGE', leases, 0, -1)) do
@@ -43,7 +46,15 @@ if not epoch or state[2] ~= run_id then
     epoch = ARGV[2]
     redis.call('HSET', root, 'epoch', epoch, 'began_ms', digits(now_ms), 'version', 0, 'run_id', run_id)
     redis.call('SPUBLISH', channel, '[' .. cjson.encode(epoch) .. ',0,[]]')
+elseif state[3] and state[4] then
+    -- Nodes that write an epoch down look every second. When nobody could for longer, Redis stood still, and they have
+    -- not had their time: for a node that starts now, the epoch is as if it had just begun.
+    local began_ms, seen_ms = tonumber(state[3]), tonumber(state[4])
+    if now_ms - seen_ms > STANDSTILL_MS and seen_ms - began_ms < REBUILD_MS then
+        redis.call('HSET', root, 'began_ms', digits(now_ms))
+    end
 end
+redis.call('HSET', root, 'seen_ms', digits(now_ms))
 
 -- A lease is a time in a sorted set and no key that expires: it runs out by the same clock, depends on no expiry or
 -- eviction, and the reaper finds the lost ones without looking at the others.

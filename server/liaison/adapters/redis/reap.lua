@@ -1,5 +1,8 @@
 -- Take apart incarnations without a lease. ARGV[3] how many users at most, ARGV[4] and ARGV[5] the cause for nodes that
--- were lost and for those that ended in an orderly way. Gives how many users; one counts once for each incarnation.
+-- were lost and for those that ended in an orderly way, ARGV[6] when this was asked, by Redis' own clock. Gives how many
+-- users; one counts once for each incarnation.
+-- A call that waited while Redis stood still finds the leases run out of nodes that could not renew them.
+if now_ms - tonumber(ARGV[6]) > STANDSTILL_MS then return 0 end
 local DAY_MS = 24 * 3600 * 1000
 local budget = tonumber(ARGV[3])
 for _, incarnation in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now_ms)) do

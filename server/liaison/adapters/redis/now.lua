@@ -1,0 +1,2 @@
+-- Give the time by Redis' own clock, in ms.
+return digits(now_ms)
