@@ -17,6 +17,7 @@ PROTOCOL_FOR_THE_SDK = {
     "liaison.protocol.errors",
     "liaison.protocol.limits",
     "liaison.protocol.names",
+    "liaison.protocol.signed_heads",
 }
 
 

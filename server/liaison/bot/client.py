@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from liaison.bot.backoff import Backoff
+from liaison.bot.chain import ChainWatch
 from liaison.bot.conversation import Answer, Conversation
 from liaison.bot.cursor import Position
 from liaison.bot.errors import INTERNAL, BotError, Disconnected, FinalClose, MalformedFrame, Refused, refusal
@@ -100,6 +101,7 @@ class Client:
         self._outbox = Outbox()
         self._feeds: dict[str, Feed] = {}
         self._epochs: dict[str, int] = {}
+        self._chains = ChainWatch()
         self._handlers: dict[str, list[Callable[[Fields], None]]] = {}
 
     def __repr__(self) -> str:
@@ -225,6 +227,18 @@ class Client:
         """Give the line checks of the last days; the bot must be a member of `joint/line-checks`."""
         return read_line_checks(await self._ask("line_checks", {"days": days}))
 
+    async def side_keys(self) -> Fields:
+        """Give `office`, its id, and the `keys` of both sides as on the wire. (PROTOCOL.md §13.4)"""
+        return await self._ask("side_keys", {})
+
+    async def signed_heads(self, channel: str, *, before: int = 0, limit: int = DEFAULT_PAGE_MESSAGES) -> Fields:
+        """Give how far each side has signed a channel, and a page of signatures, as on the wire."""
+        return await self._ask("signed_heads", {"channel": channel, "before": before, "limit": limit})
+
+    async def sign_head(self, channel: str, signed: Fields) -> Fields:
+        """Put a signature under a channel's record; `liaison.bot.notary` makes them. Repeating it is harmless."""
+        return await self._ask("sign_head", {"channel": channel, **signed})
+
     async def typing(self, channel: str) -> None:
         """Show to one's own side, for 6 seconds, that something is being written."""
         await self._ask("typing", {"channel": channel})
@@ -241,7 +255,8 @@ class Client:
     def on_push(self, type: str, handler: Callable[[Fields], None]) -> None:
         """Call `handler` with every push of a type, as on the wire (PROTOCOL.md §6). It must not block.
 
-        The type `connected` stands for each connection that is ready; its frame is the server's welcome.
+        The type `connected` stands for each connection that is ready; its frame is the server's welcome. `fork` with
+        `channel` and `detail` is the client's own: the history of a followed channel contradicts what was seen of it.
         """
         self._handlers.setdefault(type, []).append(handler)
 
@@ -330,6 +345,7 @@ class Client:
         self._conversation = conversation
         for name, channel in self._welcome.channels.items():
             self._note_epoch(name, channel.epoch)
+            self._fork(name, self._chains.rolled_back(name, channel.head))
         for feed in list(self._feeds.values()):
             self._subscribe(feed)
         self._send_outbox()
@@ -399,7 +415,13 @@ class Client:
             except Exception:  # noqa: BLE001 - as in bot._guarded: somebody else's code
                 _log.exception("A handler of %s pushes failed; the connection goes on", type)
 
+    def _fork(self, channel: str, detail: str) -> None:
+        if detail:
+            _log.error("FORK: %s: %s", channel, detail)
+            self._call_handlers("fork", {"type": "fork", "channel": channel, "detail": detail})
+
     def _on_message(self, message: Message) -> None:
+        self._fork(message.channel, self._chains.contradiction(message))
         feed = self._feeds.get(message.channel)
         if feed is None or feed.on_message(message):
             return

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from liaison.bot.bot import Bot, Surroundings
+from liaison.bot.chain import GENESIS, link_of
 from liaison.bot.cursor import MemoryCursors, Position
 from liaison.bot.link import SocketClosed
 from liaison.bot.messages import Fields, Message, pack, read_message, unpack
@@ -195,6 +196,7 @@ class Harness:
             "link": bytes(32),
             **fields,
         }
+        frame["link"] = link_of(entries[-1].link if entries else GENESIS, read_message(frame))
         message = read_message(frame)
         entries.append(message)
         if channel in self._subscribed:

@@ -24,6 +24,8 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "tail": ("liaison.cli.talk:tail", "Follow a channel, over the network."),
     "export": ("liaison.cli.record:export", "Write a channel's record to a file that proves itself."),
     "verify": ("liaison.cli.record:verify", "Check an exported record, offline."),
+    "key": ("liaison.cli.key:key", "Make keys of a side, register and list them, over the network."),
+    "sign": ("liaison.cli.key:sign", "Sign channels' records for one's side, over the network."),
     "backup": ("liaison.cli.storage:backup", "Copy the database to one file, also beside a running server."),
     "restore": ("liaison.cli.storage:restore", "Put a backup in the place of the database."),
     "bump-epoch": ("liaison.cli.storage:bump_epoch", "Begin a new epoch, after PostgreSQL was restored."),

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -22,7 +22,9 @@ from liaison.bot.messages import Message
 from liaison.cli.exits import Exit, Failure
 from liaison.protocol.limits import MAX_TAIL_MESSAGES
 
-_DEFAULT_URL: Final = "http://127.0.0.1:8000"
+T = TypeVar("T")
+
+DEFAULT_URL: Final = "http://127.0.0.1:8000"
 
 
 class _LastWarning(logging.Handler):
@@ -51,7 +53,7 @@ class Server:
 def network_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add --url, --token-file and --timeout; the command is given the `server` they name."""
 
-    @click.option("--url", envvar="LIAISON_URL", default=_DEFAULT_URL, show_default=True, help="Or LIAISON_URL.")
+    @click.option("--url", envvar="LIAISON_URL", default=DEFAULT_URL, show_default=True, help="Or LIAISON_URL.")
     @click.option("--token-file", type=click.Path(path_type=Path), help="Holds the token. Default: LIAISON_TOKEN.")
     @click.option("--timeout", "timeout_s", type=click.FloatRange(0.1), default=10.0, show_default=True, help="In s.")
     @functools.wraps(command)
@@ -73,7 +75,7 @@ def send(*, channel: str, text: str, key: str | None, as_json: bool, server: Ser
     own_key = key or secrets.token_hex(8)
 
     async def work() -> None:
-        async with _client(server) as client:
+        async with connected(server) as client:
             try:
                 async with asyncio.timeout(server.timeout_s):
                     published = await client.publish(channel, words, key=own_key)
@@ -89,7 +91,7 @@ def send(*, channel: str, text: str, key: str | None, as_json: bool, server: Ser
         else:
             click.echo(f"{channel} {published.seq}")
 
-    _run(work())
+    run_network(work())
 
 
 @click.command()
@@ -105,7 +107,7 @@ def tail(*, channel: str, lines: int, once: bool, as_json: bool, server: Server)
     show = _show_as_json if as_json else _show
 
     async def work() -> None:
-        async with _client(server) as client:
+        async with connected(server) as client:
             if once:
                 for message in (await client.history(channel, limit=lines)).messages if lines else ():
                     show(message)
@@ -114,11 +116,12 @@ def tail(*, channel: str, lines: int, once: bool, as_json: bool, server: Server)
                 async for message in feed:
                     show(message)
 
-    _run(work())
+    run_network(work())
 
 
 @asynccontextmanager
-async def _client(server: Server) -> AsyncIterator[Client]:
+async def connected(server: Server) -> AsyncIterator[Client]:
+    """Give a connected client. Raises Failure when there is no connection in time."""
     complaints = _LastWarning()
     journal = logging.getLogger("liaison.bot")
     journal.addHandler(complaints)
@@ -156,9 +159,10 @@ def _token(token_file: Path | None) -> str:
         raise Failure(f"{token_file} cannot be read: {error}", Exit.USAGE) from error
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def run_network(work: Coroutine[Any, Any, T]) -> T:
+    """Do something over the network, and tell its errors as failures."""
     try:
-        asyncio.run(work)
+        return asyncio.run(work)
     except Disconnected as error:
         raise Failure(str(error), Exit.UNAVAILABLE) from error
     except BotError as error:
