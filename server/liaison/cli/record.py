@@ -2,9 +2,9 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
 
@@ -12,13 +12,16 @@ from liaison.cli.exits import Exit, Failure
 from liaison.cli.progress import Progress, progress_bar
 from liaison.cli.settings import json_option, office_options
 from liaison.cli.tables import show_json
+from liaison.core.record_check import Checked, KeptHead, Keys, check, first_difference, read_kept_heads, read_keys
 from liaison.core.transcript import TranscriptError
-from liaison.core.transcript import verify as verify_transcript
 
 if TYPE_CHECKING:
     # Verifying is for people who have no server.
     from liaison.config import Config
     from liaison.wiring import BackOffice
+
+
+_PATH: Final = click.Path(path_type=Path)
 
 
 @click.command()
@@ -75,29 +78,52 @@ def _export(config: "Config", channel: str, file: BinaryIO) -> None:
 
 @click.command()
 @click.argument("file", metavar="FILE")
+@click.argument("other", metavar="[OTHER]", required=False)
 @click.option("--link", metavar="HEX", help="The last link as the other side kept it: the file must end in it.")
+@click.option(
+    "--keys", "keys_file", metavar="JSON", type=_PATH, help="Keys of both sides: what `liaison key list --json` gives."
+)
+@click.option(
+    "--heads",
+    "heads_file",
+    metavar="NDJSON",
+    type=_PATH,
+    help="Signed heads that were kept, by `liaison sign` or a bot.",
+)
 @json_option
-def verify(*, file: str, link: str | None, as_json: bool) -> None:
-    """Check an exported record, '-' for stdin; needs nothing but the file. Exits with 1 and names the first bad line.
+def verify(
+    *,
+    file: str,
+    other: str | None,
+    link: str | None,
+    keys_file: Path | None,
+    heads_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Check an exported record, '-' for stdin; needs no server. Exits with 1 and names the first bad line.
 
-    Whoever rewrites the whole rest of a file can make it sound again, but not with the same last link: compare the
-    link that is printed with the one that the other side has.
+    Whoever rewrites the whole rest of a file can make it sound again, but neither with the same last link nor with the
+    signatures of both sides: give their --keys, --heads that were kept, or OTHER, the copy of the other side.
+    OTHER may end earlier than FILE, but where both have a message it must be the same.
     """
     try:
-        if file == "-":
-            verified = verify_transcript(sys.stdin.buffer)
-        else:
-            with Path(file).open("rb") as opened, progress_bar(f"Verifying {file}") as progress:
-                size_bytes = os.fstat(opened.fileno()).st_size
-                verified = verify_transcript(_watched(opened, progress, size_bytes))
+        keys = None if keys_file is None else read_keys(keys_file.read_bytes())
+        kept = [] if heads_file is None else read_kept_heads(heads_file.read_bytes().splitlines())
     except OSError as error:
-        raise Failure(f"{file} cannot be read: {error.strerror}") from error
-    except TranscriptError as error:
-        if as_json:
-            show_json({"sound": False, "line": error.line, "fault": error.fault.value, "detail": str(error)})
-        raise Failure(f"{file}, {error}") from error
+        raise Failure(f"{error.filename} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise Failure(f"no file of keys, or of heads: {error}") from error
+    checked = _checked(file, keys, kept, as_json=as_json)
+    verified = checked.verified
     if link is not None and link.lower() != verified.link.hex():
         raise Failure(f"{file} is sound in itself, but ends in link {verified.link.hex()} and not in {link.lower()}")
+    if other is not None:
+        if file in (other, "-"):
+            raise Failure("name two different files", Exit.USAGE)
+        across = _checked(other, keys, kept=(), as_json=as_json).verified
+        if across.channel != verified.channel:
+            raise Failure(f"{file} is of {verified.channel}, {other} of {across.channel}")
+        _compare(Path(file), Path(other), as_json=as_json)
     if as_json:
         show_json(
             {
@@ -106,10 +132,54 @@ def verify(*, file: str, link: str | None, as_json: bool) -> None:
                 "epoch": verified.epoch,
                 "seq": verified.seq,
                 "link": verified.link.hex(),
+                "signed": dict(checked.signed),
             }
         )
-    else:
-        click.echo(f"{verified.channel}: {verified.seq} messages of epoch {verified.epoch}, link {verified.link.hex()}")
+        return
+    click.echo(f"{verified.channel}: {verified.seq} messages of epoch {verified.epoch}, link {verified.link.hex()}")
+    if keys is not None:
+        for side in sorted({key.delegation for key in keys.keys}):
+            click.echo(
+                f"signed by {side}: " + (f"up to {checked.signed[side]}" if side in checked.signed else "nothing")
+            )
+
+
+def _checked(file: str, keys: Keys | None, kept: Sequence[KeptHead], *, as_json: bool) -> Checked:
+    try:
+        if file == "-":
+            return check(sys.stdin.buffer, keys, kept)
+        with Path(file).open("rb") as opened, progress_bar(f"Verifying {file}") as progress:
+            size_bytes = os.fstat(opened.fileno()).st_size
+            return check(_watched(opened, progress, size_bytes), keys, kept)
+    except OSError as error:
+        raise Failure(f"{file} cannot be read: {error.strerror}") from error
+    except TranscriptError as error:
+        if as_json:
+            show_json({"sound": False, "line": error.line, "fault": error.fault.value, "detail": str(error)})
+        raise Failure(f"{file}, {error}") from error
+
+
+def _compare(file: Path, other: Path, *, as_json: bool) -> None:
+    with file.open("rb") as here, other.open("rb") as there:
+        found = first_difference(here, there)
+    if found is None:
+        return
+    if as_json:
+        show_json(
+            {
+                "sound": False,
+                "line": found.line,
+                "fault": "differs",
+                "seq": found.seq,
+                "field": found.field,
+                "here": found.here,
+                "there": found.there,
+            }
+        )
+    raise Failure(
+        f"{file} and {other} differ in line {found.line}: message {found.seq} has {found.field}"
+        f" {found.here!r} here and {found.there!r} there"
+    )
 
 
 def _watched(lines: Iterable[bytes], progress: Progress, size_bytes: int) -> Iterator[bytes]:

@@ -13,8 +13,6 @@ from itertools import product
 from typing import Final
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Struct
 
 from liaison.core.entries import Draft, Entry, EntryKind
@@ -246,6 +244,10 @@ def unpacked(text: str, size: int, code: ErrorCode) -> bytes:
 
 def is_signed(public_key: bytes, signature: bytes, statement: bytes) -> bool:
     """Whether an Ed25519 signature (RFC 8032) over a statement is this key's; False for what is no key at all."""
+    # Here, so that whoever only checks a chain on a machine of their own needs no more than they did before.
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
+
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, statement)
     except (InvalidSignature, ValueError):

@@ -48,6 +48,9 @@ class Fault(Enum):
     CHANGED = "changed"
     TRUNCATED = "truncated"
     TRAILING = "trailing garbage"
+    # See record_check.
+    FORGED = "forged signature"
+    FORKED = "not what was signed"
 
 
 class TranscriptError(ValueError):
@@ -93,6 +96,14 @@ class Transcriber:
 _encode: Final = msgspec.json.Encoder().encode
 _decode_header: Final = msgspec.json.Decoder(Header).decode
 _decode_line: Final[msgspec.json.Decoder[Message | Trailer]] = msgspec.json.Decoder(Message | Trailer)
+
+
+def read_line(text: bytes) -> Message | Trailer | None:
+    """Give what a line of a transcript that verifies holds; None for the header."""
+    try:
+        return _decode_line.decode(text)
+    except msgspec.MsgspecError:
+        return None
 
 
 def verify(lines: Iterable[bytes]) -> Verified:
