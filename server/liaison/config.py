@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from liaison.core.duty_roster import Hours
 from liaison.core.identifiers import DelegationId, parse_delegation
 from liaison.core.line_check_schedule import Schedule, is_time
 from liaison.core.profile import Delegation, Granularity, OfficeProfile
@@ -186,6 +187,14 @@ class LineChecksSection(_Section, frozen=True):
     answer_within_s: Annotated[float, Meta(ge=30, le=3600)] = 180.0
 
 
+class DutySection(_Section, frozen=True):
+    """When a desk must have an officer, by the clock of its own side, and how soon an empty one is told of."""
+
+    weekday_hours: str = "09:00-18:00"
+    weekend_hours: str = "09:00-18:00"
+    alarm_after_s: Annotated[float, Meta(ge=15, le=3600)] = 60.0
+
+
 class MetricsSection(_Section, frozen=True):
     """Who may read /metrics, and where."""
 
@@ -223,6 +232,7 @@ class Config(_Section, frozen=True):
     limits: LimitsSection = LimitsSection()
     dispatches: DispatchesSection = DispatchesSection()
     line_checks: LineChecksSection = LineChecksSection()
+    duty: DutySection = DutySection()
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
 
@@ -244,6 +254,11 @@ class Config(_Section, frozen=True):
         odd_days = DelegationId(self.line_checks.odd_days) or first
         even_days = second if odd_days == first else first
         return Schedule(tuple(sorted(self.line_checks.times)), self.office.time_zone, odd_days, even_days)
+
+    @property
+    def desk_hours(self) -> Hours:
+        """When a desk must have an officer, the same for both sides."""
+        return Hours(_hours(self.duty.weekday_hours), _hours(self.duty.weekend_hours))
 
     @property
     def data_directory(self) -> Path:
@@ -524,8 +539,17 @@ def _problems(config: Config) -> Iterator[tuple[_Path, str]]:
             yield ("postgres", "url"), problem
     yield from _redis_problems(config.redis)
     yield from _line_check_problems(config)
+    for name in ("weekday_hours", "weekend_hours"):
+        text = getattr(config.duty, name)
+        if text and not all(map(is_time, _hours(text) or ("",))):
+            yield ("duty", name), f"{text!r} are no hours; they look like '09:00-18:00', or are empty for none"
     if config.metrics.host and not config.metrics.port:
         yield ("metrics", "port"), "metrics.host needs a port of its own"
+
+
+def _hours(text: str) -> tuple[str, str] | None:
+    begins, _, ends = text.partition("-")
+    return (begins, ends) if text else None
 
 
 def _line_check_problems(config: Config) -> Iterator[tuple[_Path, str]]:

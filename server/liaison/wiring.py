@@ -39,6 +39,8 @@ from liaison.core.profile import OfficeProfile
 from liaison.office.accounts import Accounts
 from liaison.office.administration import AdministrationDepartment
 from liaison.office.dispatches import DispatchDepartment, DispatchSettings
+from liaison.office.duty import DutyDepartment, DutySettings
+from liaison.office.duty_rosters import Rosters
 from liaison.office.founding import found_registers
 from liaison.office.line_checks import LineCheckDepartment, LineCheckSettings
 from liaison.office.office import Desks, Office, World
@@ -318,10 +320,12 @@ def _departments(config: Config) -> list[Callable[[Office], Department]]:
         config.line_checks.texts,
         answer_within_ms=int(config.line_checks.answer_within_s * 1000),
     )
+    duty = DutySettings(config.desk_hours, alarm_after_s=config.duty.alarm_after_s)
     return [
         lambda office: DispatchDepartment(office, marks, dispatches),
         AdministrationDepartment,
-        lambda office: LineCheckDepartment(office, line_checks),
+        lambda office: LineCheckDepartment(office, line_checks, Rosters(office).on_duty),
+        lambda office: DutyDepartment(office, duty),
         lambda office: RecordDepartment(office, config.office.id),
     ]
 

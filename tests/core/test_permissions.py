@@ -33,6 +33,7 @@ ANYWHERE = {
     Action.CHECK_LINE: "oh",
     Action.MANAGE_KEYS: "h",
     Action.READ_KEYS: "ohb",
+    Action.DO_DUTY: "oh",
 }
 AS_A_MEMBER = {Action.SUBSCRIBE: "ohb", Action.READ: "ohb", Action.MARK_READ: "ohb", Action.SIGN_HEAD: "ohb"}
 AS_A_WRITER = {Action.PUBLISH: "ohb", Action.REACT: "ohb", Action.TYPE: "ohb"}

@@ -19,6 +19,7 @@ from liaison.edges.api import PREFIX
 from liaison.protocol import administration_frames, frames, record_frames
 from liaison.protocol.commands import AnyCommand
 from liaison.protocol.dispatch_frames import DispatchCommand
+from liaison.protocol.duty_frames import DutyCommand
 from liaison.protocol.line_check_frames import LineCheckCommand
 from liaison.protocol.names import STREAM_PATH
 from tests.security.premises import SIDES, Client, Premises, comparable, open_desk, open_premises, other, strangers
@@ -138,6 +139,9 @@ OF_KEYS: Final[frozenset[type[frames.Command]]] = frozenset(
     {record_frames.RegisterKey, record_frames.RevokeKey, record_frames.SideKeys}
 )
 
+# Each side's own: what the other learns of it is tested in tests/office/test_duty.py.
+OF_DUTY: Final[frozenset[type[frames.Command]]] = frozenset(get_args(DutyCommand))
+
 # Pushes about a channel: those inside must have had each of them while those outside had nothing.
 PUSHES_OF_A_CHANNEL: Final[frozenset[type[msgspec.Struct]]] = frozenset(
     {frames.Message, frames.TypingPush, frames.ReadPush, frames.ChannelPush, frames.Reset}
@@ -188,6 +192,7 @@ def test_every_command_has_its_place_in_the_matrix() -> None:
         *OF_ADMINISTRATION,
         *OF_LINE_CHECKS,
         *OF_KEYS,
+        *OF_DUTY,
     }
     assert placed == set(get_args(AnyCommand))
 

@@ -30,6 +30,8 @@ class SilentObserver:
 
     def line_check_ended(self, outcome: str) -> None: ...
 
+    def desk_looked_at(self, delegation: DelegationId, *, is_unstaffed: bool) -> None: ...
+
 
 class NobodysPasswords:
     """ports.passwords.Passwords for a world where everybody comes in by token."""

@@ -26,7 +26,7 @@ from liaison.core.identifiers import (
 from liaison.protocol import frames, limits
 from liaison.protocol.codec import WireFormat, encode_payload
 from liaison.protocol.errors import ErrorCode
-from tests.vectors import administration, dispatches, line_checks, signed_record
+from tests.vectors import administration, dispatches, duty, line_checks, signed_record
 
 FOLDER: Final = Path(__file__).resolve().parent
 
@@ -84,6 +84,7 @@ COMMANDS: Final[Sequence[Json]] = (
     *dispatches.COMMANDS,
     *administration.COMMANDS,
     *line_checks.COMMANDS,
+    *duty.COMMANDS,
     *signed_record.COMMANDS,
 )
 
@@ -272,6 +273,7 @@ ANSWERS: Final[Sequence[tuple[str, frames.Reply | frames.ErrorReply]]] = (
     *dispatches.ANSWERS,
     *administration.ANSWERS,
     *line_checks.ANSWERS,
+    *duty.ANSWERS,
     *signed_record.ANSWERS,
     ("", frames.ErrorReply(0, 100, "malformed", "the frame is no map", temporary=False, ref="k3m9tq2x")),
     (

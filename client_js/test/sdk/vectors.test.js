@@ -9,6 +9,7 @@ import { decode, encode } from "@msgpack/msgpack";
 import { administrationReplies } from "../../src/sdk/administration_frames.js";
 import { CLOSE_CODES, ERROR_CODES } from "../../src/sdk/codes.js";
 import { dispatchReplies } from "../../src/sdk/dispatch_frames.js";
+import { dutyReplies } from "../../src/sdk/duty_frames.js";
 import { pushes, readError, replies } from "../../src/sdk/frames.js";
 import { lineCheckReplies } from "../../src/sdk/line_check_frames.js";
 import { msgpack } from "../../src/sdk/msgpack_wire.js";
@@ -63,6 +64,14 @@ const READERS = new Map(
     ["line_check_answer", lineCheckReplies.step],
     ["line_check_request", lineCheckReplies.step],
     ["line_checks", lineCheckReplies.lineChecks],
+    ["duty", dutyReplies.duty],
+    ["duty_roster", dutyReplies.roster],
+    ["duty_import", dutyReplies.imported],
+    ["duty_export", dutyReplies.exported],
+    ["duty_handovers", dutyReplies.handovers],
+    ["duty_hand_over", dutyReplies.step],
+    ["duty_acknowledge", dutyReplies.step],
+    ["duty_withdraw", dutyReplies.step],
     ["suspend_channel", administrationReplies.suspension],
     ["held_messages", administrationReplies.held],
     ["propose", administrationReplies.proposal],

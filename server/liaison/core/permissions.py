@@ -40,6 +40,7 @@ class Action(Enum):
     MANAGE_KEYS = auto()
     READ_KEYS = auto()
     SIGN_HEAD = auto()
+    DO_DUTY = auto()
 
 
 class Need(Enum):
@@ -96,6 +97,8 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.READ_KEYS: Rule(_SPEAKERS, Need.NOTHING),
     # Who reads a record can sign it: it is the key that says on whose behalf, and a signature changes nothing.
     Action.SIGN_HEAD: Rule(_SPEAKERS, Need.MEMBER),
+    # Besides, one must be a writer of one's own side's register of duty.
+    Action.DO_DUTY: Rule(_PEOPLE, Need.NOTHING),
 }
 
 

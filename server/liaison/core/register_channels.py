@@ -8,7 +8,6 @@ from liaison.protocol.names import JOINT
 _DISPATCHES: Final = "dispatches"
 _ADMINISTRATION: Final = "administration"
 _LINE_CHECKS: Final = "line-checks"
-# Of a register that is still to come: kept free for it, so that nobody's chat is in its place by then.
 _DUTY: Final = "duty"
 
 # What was tendered across the table; drafts and their clearance are in each side's own register.
@@ -22,6 +21,11 @@ def own_dispatches(side: DelegationId) -> ChannelId:
     return ChannelId(f"{side}/{_DISPATCHES}")
 
 
+def own_duty(side: DelegationId) -> ChannelId:
+    """Give the register of a side's roster and handovers: to the other side it does not exist."""
+    return ChannelId(f"{side}/{_DUTY}")
+
+
 def register_channels(sides: tuple[DelegationId, DelegationId]) -> dict[ChannelId, tuple[str, str]]:
     """Give the channels of the registers that there are, with their titles, for an office's founding."""
     joint = {
@@ -29,7 +33,8 @@ def register_channels(sides: tuple[DelegationId, DelegationId]) -> dict[ChannelI
         ADMINISTRATION: ("운영 기록", "Administration log"),
         LINE_CHECKS: ("연락선 점검", "Line checks"),
     }
-    return joint | {own_dispatches(side): ("우리 측 전통문 초안", "Our dispatch drafts") for side in sides}
+    drafts = {own_dispatches(side): ("우리 측 전통문 초안", "Our dispatch drafts") for side in sides}
+    return joint | drafts | {own_duty(side): ("우리 측 당직", "Our duty roster") for side in sides}
 
 
 def is_register(channel: ChannelId) -> bool:

@@ -53,6 +53,9 @@ METRICS: Final = (
     Metric("liaison_hints_missed_total", "counter", (), "Gaps that were found and filled from the log."),
     Metric("liaison_slow_consumers_total", "counter", (), "Times a subscription fell behind its socket."),
     Metric("liaison_line_checks_total", "counter", ("outcome",), "Line checks that ended, by what they came to."),
+    Metric(
+        "liaison_desk_unstaffed", "gauge", ("delegation",), "1 while the alarm of a side's empty desk stands; else 0."
+    ),
     Metric("liaison_refusals_total", "counter", ("error",), "Commands and requests refused, by the error's name."),
     Metric("liaison_connections", "gauge", (), "Open sockets and event streams, signed in or not."),
     Metric("liaison_connects_refused_total", "counter", (), "Connects dropped at the door for coming too fast."),
@@ -171,6 +174,10 @@ class Metrics:
     def line_check_ended(self, outcome: str) -> None:
         """See ports.observer."""
         self._counters["liaison_line_checks_total"].labels(outcome).inc()
+
+    def desk_looked_at(self, delegation: DelegationId, *, is_unstaffed: bool) -> None:
+        """See ports.observer."""
+        self._gauges["liaison_desk_unstaffed"].labels(delegation).set(is_unstaffed)
 
     # --- what the edges tell by themselves ------------------------------------------------------------------------
 

@@ -67,3 +67,8 @@ class BothObservers:
         """See ports.observer."""
         self._first.line_check_ended(outcome)
         self._second.line_check_ended(outcome)
+
+    def desk_looked_at(self, delegation: DelegationId, *, is_unstaffed: bool) -> None:
+        """See ports.observer."""
+        self._first.desk_looked_at(delegation, is_unstaffed=is_unstaffed)
+        self._second.desk_looked_at(delegation, is_unstaffed=is_unstaffed)

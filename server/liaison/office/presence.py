@@ -74,6 +74,11 @@ class PresenceFeed:
         """What a session's device says of its user; sessions that aren't there are ignored."""
         self._lease.set_availability(session, state)
 
+    @property
+    def granularity(self) -> Granularity:
+        """How finely each side sees the other now."""
+        return self._profile.granularity
+
     def set_granularity(self, granularity: Granularity) -> None:
         """Show each side as finely as was agreed, from now on; everybody who watches gets a snapshot of it."""
         if granularity is self._profile.granularity:

@@ -251,6 +251,9 @@ class StatisticsFeed:
     def line_check_ended(self, outcome: str) -> None:
         """See ports.observer. It stands in its register, where pages read it."""
 
+    def desk_looked_at(self, delegation: DelegationId, *, is_unstaffed: bool) -> None:
+        """See ports.observer. Ops are told by a notice."""
+
     def loop_was_late(self, lag_ms: float) -> None:
         """The event loop came to a timer so late; a step tells the worst."""
         self._loop_lag_ms = max(self._loop_lag_ms, lag_ms)

@@ -50,3 +50,7 @@ class Observer(Protocol):
     def line_check_ended(self, outcome: str) -> None:
         """A line check came to this outcome, and this node recorded it."""
         ...
+
+    def desk_looked_at(self, delegation: DelegationId, *, is_unstaffed: bool) -> None:
+        """Whether the alarm of an empty desk stands for a side, as this node sees it."""
+        ...

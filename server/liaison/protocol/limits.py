@@ -45,6 +45,13 @@ MAX_LINE_CHECK_NAME_CHARS: Final = 32
 # A month and a day, so that any day of the month is in it.
 MAX_LINE_CHECK_DAYS: Final = 31
 DEFAULT_LINE_CHECK_DAYS: Final = 30
+# Two hundred shifts as a calendar writes them would be more than a frame holds: what is longer comes as CSV.
+MAX_ROSTER_CHARS: Final = 20_000
+MAX_ROSTER_DAYS: Final = 35
+DEFAULT_ROSTER_DAYS: Final = 14
+MAX_HANDOVER_NAME_CHARS: Final = 16
+MAX_HANDOVER_NOTES: Final = 32
+MAX_HANDOVER_NOTE_CHARS: Final = 200
 # 2**53 - 1: the largest integer that JavaScript holds exactly.
 MAX_SAFE_INTEGER: Final = 9_007_199_254_740_991
 

@@ -1,0 +1,42 @@
+"""Both sides' duty registers as a node reads them: who is on duty now, for line checks and for the desk itself."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from liaison.core.duty import DutyBook, fold
+from liaison.core.identifiers import DelegationId, Millis, UserId
+from liaison.core.register_channels import own_duty
+from liaison.office.registers import Register
+
+if TYPE_CHECKING:
+    from liaison.office.office import Office
+
+
+class Rosters:
+    """One register for each side."""
+
+    def __init__(self, office: "Office") -> None:
+        self._clock = office.clock
+        self.registers: Final[Mapping[DelegationId, Register[DutyBook]]] = {
+            delegation.id: Register(
+                own_duty(delegation.id),
+                initial=DutyBook(),
+                fold=fold,
+                log=office.log,
+                hubs=office.hubs,
+                bus=office.bus,
+                clock=office.clock,
+            )
+            for delegation in office.profile.delegations
+        }
+
+    async def on_duty(self, side: DelegationId) -> frozenset[UserId] | None:
+        """Give who is on duty at a side's desk now, None where no roster says. Raises LogUnavailableError."""
+        return on_duty((await self.registers[side].current()), self._clock.wall_ms())
+
+
+def on_duty(book: DutyBook, now_ms: Millis) -> frozenset[UserId] | None:
+    """Give who is on duty by a side's register, None where no roster says."""
+    if book.roster is None:
+        return None
+    return frozenset(watch.user for watch in book.roster.on_duty(now_ms))
