@@ -195,6 +195,16 @@ class DutySection(_Section, frozen=True):
     alarm_after_s: Annotated[float, Meta(ge=15, le=3600)] = 60.0
 
 
+class AttachmentsSection(_Section, frozen=True):
+    """What may be attached to messages and dispatches, and how long what nothing names is kept."""
+
+    enabled: bool = True
+    max_mib: Annotated[int, Meta(ge=1, le=1024)] = 10
+    side_quota_mib: Count = 10_240
+    # An hour at least: a message that names it may be on its way.
+    keep_unused_h: Count = 168
+
+
 class MetricsSection(_Section, frozen=True):
     """Who may read /metrics, and where."""
 
@@ -233,6 +243,7 @@ class Config(_Section, frozen=True):
     dispatches: DispatchesSection = DispatchesSection()
     line_checks: LineChecksSection = LineChecksSection()
     duty: DutySection = DutySection()
+    attachments: AttachmentsSection = AttachmentsSection()
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
 
@@ -262,7 +273,7 @@ class Config(_Section, frozen=True):
 
     @property
     def data_directory(self) -> Path:
-        """The folder of everything stored; with PostgreSQL, of the marks alone."""
+        """The folder of everything stored; with PostgreSQL, of the marks and of uploads that are on their way."""
         return Path(self.data.directory)
 
     @property

@@ -26,18 +26,21 @@ from urllib.parse import urlsplit
 import liaison
 from liaison.adapters.argon2_passwords import Argon2Passwords
 from liaison.adapters.data_directory import DataDirectory, EpochMarkError, InUseError
+from liaison.adapters.file_contents import FileContents
 from liaison.adapters.file_marks import FileMarks
 from liaison.adapters.memory_bus import MemoryBus
 from liaison.adapters.memory_presence import MemoryPresence
 from liaison.adapters.sql_directory import SqlDirectory
 from liaison.adapters.sql_engine import SchemaError, open_office
 from liaison.adapters.sql_log import SqlLog, SqlReadPositions
+from liaison.adapters.sql_uploads import SqlUploads
 from liaison.adapters.sql_writer import StorageUnavailableError
 from liaison.adapters.system_clock import SystemClock
 from liaison.config import Config, RedisSection, ServerSection
 from liaison.core.profile import OfficeProfile
 from liaison.office.accounts import Accounts
 from liaison.office.administration import AdministrationDepartment
+from liaison.office.attachments import AttachmentSettings, AttachmentStores
 from liaison.office.dispatches import DispatchDepartment, DispatchSettings
 from liaison.office.duty import DutyDepartment, DutySettings
 from liaison.office.duty_rosters import Rosters
@@ -62,6 +65,8 @@ if TYPE_CHECKING:
     from liaison.edges.metrics import Metrics
     from liaison.edges.server import EdgeServer
     from liaison.edges.settings import EdgeSettings
+
+_MIB: Final = 1024 * 1024
 
 STATIC_DIRECTORY: Final = Path(liaison.__file__).parent / "static"
 
@@ -93,6 +98,7 @@ class BackOffice:
     registry: Registry
     directory: Directory
     log: Log
+    attachments: AttachmentStores
     clock: Clock
 
 
@@ -153,7 +159,7 @@ async def back_office(config: Config, *, create: bool) -> AsyncIterator[BackOffi
             registry = Registry(stores.directory, clock)
             await registry.start()
         accounts = Accounts(stores.directory, registry, passwords, config.profile, clock, secrets.token_bytes)
-        yield BackOffice(config.profile, accounts, registry, stores.directory, stores.log, clock)
+        yield BackOffice(config.profile, accounts, registry, stores.directory, stores.log, stores.attachments, clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +169,7 @@ class _Stores:
     log: Log
     reads: ReadPositions
     directory: Directory
+    attachments: AttachmentStores
     broken: asyncio.Future[str]
 
 
@@ -171,9 +178,11 @@ async def _stores(config: Config, *, is_node: bool = True, create: bool = True) 
     """Open PostgreSQL where there is one, else the data directory, which a node holds for itself."""
     broken: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     clock = SystemClock()
+    data = DataDirectory(config.data_directory)
     if config.postgres.is_used:
         from liaison.adapters.postgres_engine import open_postgres
         from liaison.adapters.postgres_log import PostgresLog, PostgresReadPositions
+        from liaison.adapters.sql_contents import SqlContents
 
         shared = await asyncio.to_thread(open_postgres, postgres_settings(config), create=create)
         if is_node:
@@ -183,18 +192,22 @@ async def _stores(config: Config, *, is_node: bool = True, create: bool = True) 
                 structlog.get_logger(__name__).warning(remark)
         try:
             # Nothing breaks this for good: the server itself ends when a write to its disk fails, and comes back.
-            yield _Stores(PostgresLog(shared), PostgresReadPositions(shared), SqlDirectory(shared, clock), broken)
+            contents = SqlContents(shared, data.attachments / "incoming", clock)
+            attachments = AttachmentStores(contents, SqlUploads(shared))
+            directory = SqlDirectory(shared, clock)
+            yield _Stores(PostgresLog(shared), PostgresReadPositions(shared), directory, attachments, broken)
         finally:
             await shared.close()
         return
-    data = DataDirectory(config.data_directory)
     if not create and not data.database.is_file():
         raise CannotStart(f"there is no office in {data.path}; name its folder by --data or in the configuration")
     with data.lock() if is_node else nullcontext():
         database = open_office(data)
         database.call_on_fatal(broken.set_result)
         try:
-            yield _Stores(SqlLog(database), SqlReadPositions(database), SqlDirectory(database, clock), broken)
+            attachments = AttachmentStores(FileContents(data.attachments, clock), SqlUploads(database))
+            directory = SqlDirectory(database, clock)
+            yield _Stores(SqlLog(database), SqlReadPositions(database), directory, attachments, broken)
         finally:
             await database.close()
 
@@ -301,6 +314,7 @@ def _office(
         clock=clock,
         observer=metrics,
         rng=rng,
+        attachments=stores.attachments if config.attachments.enabled else None,
     )
     desks = Desks(
         registry=registry,
@@ -331,7 +345,7 @@ def _departments(config: Config) -> list[Callable[[Office], Department]]:
 
 
 def _office_settings(config: Config) -> OfficeSettings:
-    limits = config.limits
+    limits, attachments = config.limits, config.attachments
     return OfficeSettings(
         commands_per_s=limits.commands_per_s,
         commands_burst=limits.commands_burst,
@@ -342,6 +356,11 @@ def _office_settings(config: Config) -> OfficeSettings:
         drain_reconnects_per_s=limits.drain_reconnects_per_s,
         drain_timeout_s=limits.drain_timeout_s,
         has_other_nodes=config.redis.is_used,
+        attachments=AttachmentSettings(
+            max_bytes=attachments.max_mib * _MIB,
+            side_quota_bytes=attachments.side_quota_mib * _MIB,
+            keep_unused_ms=attachments.keep_unused_h * 3_600_000,
+        ),
     )
 
 

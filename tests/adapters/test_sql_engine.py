@@ -24,6 +24,7 @@ from liaison.core.entries import Draft, EntryKind
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.core.position import Position
 
+HEAD = Migrations(STEPS).head
 GENERAL = ChannelId("joint/general")
 DRAFT = Draft(UserId("kim"), DelegationId("south"), "k", EntryKind.TEXT, "로동")
 
@@ -117,19 +118,19 @@ async def test_an_upgrade_puts_a_copy_of_the_old_database_beside_it_first(
     await make(path)
     migrations = tmp_path / "migrations"
     shutil.copytree(STEPS, migrations)
-    (migrations / "versions" / "0003_next.py").write_text(
+    (migrations / "versions" / "9000_next.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = '0003', '0002'\n"
+        f"revision, down_revision = '9000', '{HEAD}'\n"
         "def upgrade(): op.execute('CREATE TABLE newer (x INTEGER)')\n"
     )
     monkeypatch.setattr(sql_engine, "STEPS", migrations)
     database = open_database(path)
     assert (await SqlLog(database).heads([GENERAL]))[GENERAL].seq == 1
     await database.close()
-    kept = tmp_path / "office.db.before-upgrade-from-0002"
+    kept = tmp_path / f"office.db.before-upgrade-from-{HEAD}"
     assert mode(kept) == 0o600
     with closing(sqlite3.connect(kept)) as old:
-        assert old.execute("SELECT version_num FROM alembic_version").fetchone() == ("0002",)
+        assert old.execute("SELECT version_num FROM alembic_version").fetchone() == (HEAD,)
         assert old.execute("SELECT text FROM message").fetchall() == [("로동",)]
 
 
@@ -148,9 +149,9 @@ async def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path, monkeypatch
     await make(path)
     migrations = tmp_path / "migrations"
     shutil.copytree(STEPS, migrations)
-    (migrations / "versions" / "0003_broken.py").write_text(
+    (migrations / "versions" / "9000_broken.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = '0003', '0002'\n"
+        f"revision, down_revision = '9000', '{HEAD}'\n"
         "def upgrade():\n"
         "    op.execute('CREATE TABLE half (x INTEGER)')\n"
         "    op.execute('DROP TABLE no_such_table')\n"

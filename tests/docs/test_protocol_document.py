@@ -59,6 +59,7 @@ REPLIES: dict[str, type[frames.Reply]] = {
 }
 OBJECTS: dict[str, type[msgspec.Struct]] = {
     "position": frames.WirePosition,
+    "attachment": frames.Attachment,
     "title": frames.Title,
     "delegation": frames.DelegationInfo,
     "person": frames.PersonInfo,

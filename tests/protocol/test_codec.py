@@ -1,6 +1,7 @@
 """Frames to bytes and back: nothing is lost, nothing but InvalidCommand is raised, and hostile bytes cost little."""
 
 import json
+import re
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -42,6 +43,8 @@ def values(of: msgspec.inspect.Type) -> st.SearchStrategy[Any]:  # noqa: PLR0911
     match of:
         case msgspec.inspect.IntType(ge=low, le=high):
             return st.integers(low, high)
+        case msgspec.inspect.StrType(pattern=str(pattern)):
+            return st.from_regex(re.compile(pattern, re.ASCII), fullmatch=True)
         case msgspec.inspect.StrType(min_length=shortest, max_length=longest):
             # Surrogates have no bytes. The longest that are allowed are in test_limits.py and in the vectors.
             most = max(shortest or 0, 16 if longest is None else min(longest, 16))

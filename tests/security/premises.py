@@ -19,9 +19,11 @@ from websockets.typing import Subprotocol
 
 from liaison.adapters.memory_bus import MemoryBus
 from liaison.adapters.memory_presence import MemoryPresence
+from liaison.adapters.sql_contents import SqlContents
 from liaison.adapters.sql_directory import SqlDirectory
 from liaison.adapters.sql_engine import Database, memory_database
 from liaison.adapters.sql_log import SqlLog, SqlReadPositions
+from liaison.adapters.sql_uploads import SqlUploads
 from liaison.adapters.system_clock import SystemClock
 from liaison.core.identifiers import ChannelId, DelegationId, UserId
 from liaison.core.profile import Delegation, Granularity, OfficeProfile
@@ -31,6 +33,7 @@ from liaison.edges.server import EdgeServer, listen
 from liaison.edges.settings import EdgeSettings
 from liaison.office.accounts import Accounts
 from liaison.office.administration import AdministrationDepartment
+from liaison.office.attachments import AttachmentStores
 from liaison.office.office import Desks, Office, World
 from liaison.office.presence import PresenceFeed
 from liaison.office.record import RecordDepartment
@@ -204,6 +207,7 @@ async def open_premises(static: Path, *, office_settings: OfficeSettings | None 
         clock=clock,
         observer=metrics,
         rng=rng,
+        attachments=AttachmentStores(SqlContents(database, static / "incoming", clock), SqlUploads(database)),
     )
     desks = Desks(
         registry=registry,

@@ -27,6 +27,9 @@ from tests.security.premises import SIDES, Client, Premises, comparable, open_de
 SECRET: Final = "대외비-tunnel-schedule"
 # Written before the strangers look, so that there is a head, a count and a key to find out.
 LINES: Final = 7
+# test_attachments.py asks for one that is there.
+HASH: Final = "ab" * 32
+ATTACHMENT: Final = {"sha256": HASH, "name": "a.pdf", "media_type": "application/pdf", "size_bytes": 5}
 
 Command = dict[str, Any]
 
@@ -55,6 +58,7 @@ ABOUT_A_CHANNEL: Final[Mapping[type[frames.Command], Callable[[str], list[Comman
         {"type": "publish", "channel": channel, "key": "new", "text": "가" * 6000},
         {"type": "publish", "channel": channel, "key": "new", "text": "@", "mentions": ["south-1"]},
         {"type": "publish", "channel": channel, "key": "new", "text": "@", "mentions": ["north-1", "nobody"]},
+        {"type": "publish", "channel": channel, "key": "new", "text": "a", "attachments": [ATTACHMENT]},
     ],
     frames.Correct: _about_message("correct", text="other words"),
     frames.Withdraw: _about_message("withdraw"),
@@ -156,6 +160,8 @@ ENDPOINTS_OF_A_CHANNEL: Final[Mapping[tuple[str, str], tuple[Command | None, Seq
     ("POST", "/channels/{channel}/messages/{seq}/corrections"): ({"text": "other", "key": "k1"}, [""]),
     ("POST", "/channels/{channel}/messages/{seq}/withdrawal"): ({"key": "k1"}, [""]),
     ("POST", "/channels/{channel}/messages/{seq}/reactions"): ({"key": "k1", "reaction": "👍"}, [""]),
+    ("POST", "/channels/{channel}/attachments"): ({}, ["?name=a.pdf", "?name=a.exe", "?name=%2F"]),
+    ("GET", "/channels/{channel}/attachments/{sha256}"): (None, [""]),
     ("POST", "/channels/{channel}/read"): ({"seq": 3}, [""]),
     ("GET", "/search"): (None, ["?q=tunnel&channel={channel}"]),
     ("GET", "/stream"): (None, ["?channel={channel}", "?channel={channel}&tail=100"]),
@@ -317,6 +323,7 @@ async def _http_answers(premises: Premises, user: str, channel: str) -> list[tup
             for query in queries:
                 for seq in ("1", "999") if "{seq}" in path else ("",):
                     address = (path + query).replace("{channel}", channel.replace("+", "%2B")).replace("{seq}", seq)
+                    address = address.replace("{sha256}", HASH)
                     before = premises.log.calls.copy()
                     status, text = await _http_answer(http, method, address, body)
                     answers.append((status, text, premises.log.calls - before))

@@ -67,7 +67,9 @@ _ENDED: Final = frames.ProposalInfo(
     note="아직 이르다",
 )
 _HELD: Final = [
-    frames.HeldMessage("k-1", _NOON_MS, "text", text="기다립니다", ref=3, mentions=["north-1"], precedence="flash"),
+    frames.HeldMessage(
+        "k-1", _NOON_MS, "text", text="기다립니다", ref=3, mentions=["north-1"], precedence="flash", data="{}"
+    ),
     frames.HeldMessage("k-2", _NOON_MS, "reaction", ref=3, reaction="👍", removed=True),
 ]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from liaison.protocol import dispatch_frames as frames
-from liaison.protocol.frames import Reply
+from liaison.protocol.frames import Attachment, Reply
 
 _NOON_MS: Final = 1_536_894_000_000
 _NUMBER: Final = "south-2018-0001"
@@ -21,6 +21,9 @@ _WHOLE: Final[dict[str, Any]] = {
     **_LETTER,
     "precedence": "flash",
     "items": [{"kind": "figure", "label": "수문", "value": "3"}, {"kind": "time", "label": "시각", "value": "18:00"}],
+    "attachments": [
+        {"sha256": "ab" * 32, "name": "수문 현황.pdf", "media_type": "application/pdf", "size_bytes": 51_200},
+    ],
     "reference": "north-2018-0007",
 }
 
@@ -141,6 +144,8 @@ ANSWERS: Final[Sequence[tuple[str, Reply]]] = (
                 "본문",
                 "d" * 64,
                 [frames.DispatchItem("name", "이름", "김철수"), frames.DispatchItem("time", "때", "9")],
+                [Attachment("ab" * 32, "수문 현황.pdf", "application/pdf", 51_200)],
+                "joint/dispatches",
             ),
         ),
     ),

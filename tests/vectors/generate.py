@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from liaison.core import korean
+from liaison.core.attachments import data_of
 from liaison.core.chain import GENESIS, link_of
 from liaison.core.entries import Draft, EntryKind, Precedence
 from liaison.core.identifiers import (
@@ -54,6 +55,10 @@ COMMANDS: Final[Sequence[Json]] = (
         "reply_to": 17,
         "mentions": ["north-1", "south-head"],
         "precedence": "life_safety",
+        "attachments": [
+            {"sha256": "ab" * 32, "name": "수문 현황.pdf", "media_type": "application/pdf", "size_bytes": 51_200},
+            {"sha256": "0f" * 32, "name": "지도.png", "media_type": "image/png", "size_bytes": 1},
+        ],
     },
     {"type": "correct", "id": 8, "channel": _GENERAL, "key": "k-2", "seq": 17, "text": "수문 2개"},
     {"type": "withdraw", "id": 9, "channel": _GENERAL, "key": "k-3", "seq": 17},
@@ -304,6 +309,7 @@ PUSHES: Final[Sequence[frames.AnyPush]] = (
 
 _PING: Final[Json] = {"type": "ping", "id": 7}
 _PUBLISH: Final[Json] = {"type": "publish", "id": 7, "channel": _GENERAL, "key": "k", "text": "x"}
+_MAP: Final[Json] = {"sha256": "0f" * 32, "name": "m.png", "media_type": "image/png", "size_bytes": 1}
 _READ: Final[Json] = {"type": "read", "id": 7, "channel": _GENERAL, "seq": 1}
 
 # What is a map with an id and a type, but no command as it should be: the same in both formats.
@@ -340,6 +346,11 @@ BAD_COMMANDS: Final[Sequence[tuple[str, Json, str]]] = (
     ("a channel that is too long", {**_READ, "channel": "c" * (limits.MAX_CHANNEL_CHARS + 1)}, "invalid"),
     ("too many mentions", {**_PUBLISH, "mentions": ["u"] * (limits.MAX_MENTIONS + 1)}, "invalid"),
     ("a precedence that doesn't exist", {**_PUBLISH, "precedence": "urgent"}, "invalid"),
+    ("an attachment without its hash", {**_PUBLISH, "attachments": [{**_MAP, "sha256": ""}]}, "invalid"),
+    ("an attachment by a hash in capitals", {**_PUBLISH, "attachments": [{**_MAP, "sha256": "AB" * 32}]}, "invalid"),
+    ("an attachment of nothing", {**_PUBLISH, "attachments": [{**_MAP, "size_bytes": 0}]}, "invalid"),
+    ("an attachment with more than its fields", {**_PUBLISH, "attachments": [{**_MAP, "url": "x"}]}, "invalid"),
+    ("too many attachments", {**_PUBLISH, "attachments": [_MAP] * (limits.MAX_ATTACHMENTS + 1)}, "invalid"),
     ("an availability that doesn't exist", {"type": "availability", "id": 7, "state": "asleep"}, "invalid"),
     ("a page of nothing", {"type": "history", "id": 7, "channel": _GENERAL, "limit": 0}, "invalid"),
     (
@@ -531,6 +542,7 @@ def chain() -> list[Json]:
         draft("north", "a9", EntryKind.WITHDRAWAL, ref=2),
         draft("south", "k" * 64, EntryKind.TEXT, text="가" * 5461, precedence=Precedence.FLASH),
         draft("north", "b1", EntryKind.DISPATCH, data='{"number":"1"}', precedence=Precedence.LIFE_SAFETY),
+        draft("south", "k-4", EntryKind.TEXT, text="지도", data=data_of([frames.Attachment(**_MAP)])),
     )
     link, entries = GENESIS, []
     for seq, each in enumerate(drafts, 1):

@@ -14,6 +14,7 @@ const held = record({
   removed: withDefault(flag, false),
   mentions: withDefault(listOf(text), []),
   precedence: withDefault(text, ""),
+  data: withDefault(text, ""),
 });
 
 // One shape for every kind: a page that doesn't know a kind shows its name.

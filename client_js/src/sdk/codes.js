@@ -113,6 +113,16 @@ export const ERROR_CODES = new Map([
   ["head_link", 669],
   ["head_older", 670],
   ["head_time", 671],
+  ["no_such_attachment", 680],
+  ["attachment_type", 681],
+  ["attachment_mismatch", 682],
+  ["attachment_too_large", 683],
+  ["attachment_name", 684],
+  ["attachment_incomplete", 685],
+  ["attachment_slow", 686],
+  ["attachment_quota", 687],
+  ["attachment_not_uploaded", 688],
+  ["attachments_off", 689],
 ]);
 
 // Standard codes after which trying again can't help: the same bytes would be refused again.

@@ -2,6 +2,7 @@
  * What the replies of the register of dispatches carry, checked; apart from `frames.js`, so that only the pages that show
  * dispatches load it. (PROTOCOL.md §13.1)
  */
+import { attachment } from "./attachments.js";
 import { flag, listOf, natural, oneOf, record, text, withDefault } from "./frames.js";
 
 const item = record({ kind: oneOf("figure", "name", "time"), label: text, value: text });
@@ -45,7 +46,13 @@ const step = record({
   answer: withDefault(text, ""),
 });
 
-const content = record({ body: text, sha256: text, items: withDefault(listOf(item), []) });
+const content = record({
+  body: text,
+  sha256: text,
+  items: withDefault(listOf(item), []),
+  attachments: withDefault(listOf(attachment), []),
+  channel: withDefault(text, ""),
+});
 
 export const dispatchReplies = {
   step: record({ dispatch, duplicate: flag }),

@@ -140,6 +140,8 @@ const message = record({
   removed: withDefault(flag, false),
   mentions: withDefault(listOf(text), []),
   precedence: withDefault(text, ""),
+  // Canonical JSON: a register's event, or what is attached to a text; see attachments.js.
+  data: withDefault(text, ""),
 });
 
 const place = record({ channel: text, epoch: natural, seq: natural });
@@ -169,6 +171,7 @@ export function readMessage(value, where) {
       removed: false,
       mentions: [],
       precedence: "",
+      data: "",
     };
   }
 }

@@ -23,6 +23,7 @@ export function entry(seq, fields = {}) {
     removed: false,
     mentions: [],
     precedence: "",
+    data: "",
     ...fields,
   };
 }

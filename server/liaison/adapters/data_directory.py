@@ -3,6 +3,8 @@
 office.db            the database (with -wal and -shm beside it while it is open)
 epoch                the highest epoch that was ever begun here, kept apart from the database and its backups
 marks                numbers that are never given out twice, kept apart like the epoch
+attachments          what is attached to entries, one file for each content, named by its hash; `incoming` in it is on
+                     its way
 presence             who was there when the server stopped, until it starts again
 office.db.before-…   what a restore or an upgrade replaced
 lock                 held by the one server of this folder, and by a restore
@@ -44,6 +46,11 @@ class DataDirectory:
     def marks(self) -> Path:
         """The file of the numbers that are never given out twice, also after a restore."""
         return self.path / "marks"
+
+    @property
+    def attachments(self) -> Path:
+        """The folder of what is attached; see file_contents."""
+        return self.path / "attachments"
 
     @property
     def presence_note(self) -> Path:

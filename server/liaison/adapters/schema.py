@@ -58,6 +58,11 @@ CHANNEL_HEAD: Final = Table(
     Column("held", BigInteger, nullable=False),
 )
 
+# The condition of the index over the entries that name attachments; a query with the same one uses it. The mark is
+# core.attachments.MARK, which a test compares.
+_MARK: Final = "'\"attachments\":[{'"
+ATTACHES: Final = {"sqlite": f"instr(data, {_MARK}) > 0", "postgresql": f"strpos(data, {_MARK}) > 0"}
+
 # The log. `moment` is the entry's time in ms × 2^20 plus a counter: it orders the entries of all channels by time,
 # and is also the row of the search index, so that "newest first" and "older than" cost nothing there.
 # `epoch` is the one that the entry was written in, which a restore does not change. `mentions` is user ids joined by
@@ -100,6 +105,14 @@ MESSAGE: Final = Table(
         sqlite_where=text("kind = 'signed_head'"),
         postgresql_where=text("kind = 'signed_head'"),
     ),
+    # What has which attachment, in no table of its own that could disagree with the log.
+    Index(
+        "ix_message_attachments",
+        "channel_number",
+        "seq",
+        sqlite_where=text(ATTACHES["sqlite"]),
+        postgresql_where=text(ATTACHES["postgresql"]),
+    ),
 )
 
 # What was written to a suspended channel, with the columns of `message` that a draft has; it becomes entries at the
@@ -123,6 +136,41 @@ HELD: Final = Table(
     Column("data", Text, nullable=False),
     PrimaryKeyConstraint("channel_number", "place"),
     UniqueConstraint("channel_number", "sender", "key"),
+)
+
+# Who brought which content where: the right to name it there, and what counts against a side's quota. `time_ms` is when
+# it was last uploaded or named.
+UPLOAD: Final = Table(
+    "upload",
+    METADATA,
+    Column("channel", String, nullable=False),
+    Column("user_id", String, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("delegation", String, nullable=False),
+    Column("media_type", String, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("time_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("channel", "user_id", "sha256"),
+    Index("ix_upload_sha256", "sha256"),
+)
+
+# What is attached, where several nodes share the database; an office on one node keeps files instead. A content is
+# there with all its pieces or not at all.
+CONTENT: Final = Table(
+    "content",
+    METADATA,
+    Column("sha256", String(64), primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("kept_ms", BigInteger, nullable=False),
+)
+
+CONTENT_PIECE: Final = Table(
+    "content_piece",
+    METADATA,
+    Column("sha256", String(64), nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("sha256", "place"),
 )
 
 READ_POSITION: Final = Table(

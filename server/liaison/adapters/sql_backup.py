@@ -1,5 +1,7 @@
 """Backup to one file beside a running server, and restore into a folder that no server uses.
 
+What is attached to the entries stands beside the file as `FILE.attachments`, if there is any.
+
 A restore begins a new epoch, because seqs after the backup may be given again to other messages. The highest epoch
 ever begun is kept apart from the database as well, so that restoring the same backup twice gives two epochs.
 (PROTOCOL.md §5.2)
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from liaison.adapters.attachment_copies import WrongContentError, add_contents, copy_contents, hashes_in
 from liaison.adapters.data_directory import DataDirectory, EpochMarkError, sync_folder
 from liaison.adapters.sql_engine import SchemaError, connect, migrate
 from liaison.adapters.sql_writer import driver_of
@@ -49,10 +52,12 @@ def back_up(directory: DataDirectory, target: Path, progress: Progress) -> None:
     try:
         with closing(sqlite3.connect(f"file:{directory.database}?mode=ro", uri=True, timeout=5.0)) as source:
             _copy(source, partial, progress)
+        # After the database: what it names is there by then, and what is named is never removed.
+        _copy_attachments(directory, partial, attachments_of(target))
         # Beside the target, so that the renaming is one step; a hard link, unlike it, never replaces a file.
         os.link(partial, target)
         sync_folder(target.parent)
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, WrongContentError) as error:
         raise BackupError(f"backup to {target} failed: {error}") from error
     finally:
         partial.unlink(missing_ok=True)
@@ -74,6 +79,8 @@ def restore(directory: DataDirectory, backup: Path, *, stamp: str, progress: Pro
             with _backup_errors(backup):
                 _remove(fresh)
                 _check_and_copy(backup, fresh, progress)
+                # Before the database changes places: whichever is there finds its own.
+                add_contents(attachments_of(backup), directory.attachments, _named_by(fresh))
                 epoch = _begin_epoch(directory, fresh)
                 kept = _set_aside(directory.database, stamp)
                 fresh.rename(directory.database)
@@ -87,8 +94,27 @@ def restore(directory: DataDirectory, backup: Path, *, stamp: str, progress: Pro
 def _backup_errors(backup: Path) -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, OSError, SchemaError, EpochMarkError) as error:
+    except (sqlite3.Error, OSError, SchemaError, EpochMarkError, WrongContentError) as error:
         raise BackupError(f"restore of {backup} failed: {error}") from error
+
+
+def attachments_of(file: Path) -> Path:
+    """Say where the attachments of a backup, or of an export, are."""
+    return file.with_name(f"{file.name}.attachments")
+
+
+def _copy_attachments(directory: DataDirectory, database: Path, target: Path) -> None:
+    named = _named_by(database)
+    if not named:
+        return
+    if target.exists():
+        raise BackupError(f"{target} exists: name a new file")
+    copy_contents(directory.attachments, target, named)
+
+
+def _named_by(database: Path) -> frozenset[str]:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as opened:
+        return hashes_in(opened)
 
 
 def _check_and_copy(backup: Path, fresh: Path, progress: Progress) -> None:

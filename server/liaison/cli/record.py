@@ -1,6 +1,7 @@
 """`liaison export` and `liaison verify`: a channel's record as a file, and the proof that it is whole."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
 
+from liaison.cli.attachment_files import check_beside, folder_of, named_in
 from liaison.cli.exits import Exit, Failure
 from liaison.cli.progress import Progress, progress_bar
 from liaison.cli.settings import json_option, office_options
@@ -29,7 +31,10 @@ _PATH: Final = click.Path(path_type=Path)
 @click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="A new file. Default: stdout.")
 @office_options
 def export(*, channel: str, output: Path | None, config: "Config") -> None:
-    """Write all messages of CHANNEL as NDJSON that `liaison verify` can prove. Works beside a running server."""
+    """Write all messages of CHANNEL as NDJSON that `liaison verify` can prove. Works beside a running server.
+
+    With --output, what is attached to them is written into the folder FILE.attachments, which verify checks too.
+    """
     if output is None:
         _export(config, channel, sys.stdout.buffer)
         sys.stdout.buffer.flush()
@@ -43,6 +48,7 @@ def export(*, channel: str, output: Path | None, config: "Config") -> None:
             _export(config, channel, file)
             file.flush()
             os.fsync(file.fileno())
+        _export_attachments(config, partial, folder_of(output))
         # A hard link, unlike a renaming, never replaces a file.
         os.link(partial, output)
     except OSError as error:
@@ -76,6 +82,34 @@ def _export(config: "Config", channel: str, file: BinaryIO) -> None:
         raise Failure(f"{error}; begin again", Exit.UNAVAILABLE) from error
 
 
+def _export_attachments(config: "Config", transcript: Path, folder: Path) -> None:
+    from liaison.cli.attachment_files import write
+    from liaison.cli.back_office import in_office
+    from liaison.ports.attachments import AttachmentsUnavailableError, MissingContentError
+
+    with transcript.open("rb") as lines:
+        wanted = sorted(named_in(lines))
+    if not wanted:
+        return
+    if folder.exists():
+        raise Failure(f"{folder} exists; name a new file")
+    folder.mkdir(mode=0o700)
+
+    async def work(office: "BackOffice") -> None:
+        try:
+            await write(folder, wanted, office.attachments.contents.read)
+        except MissingContentError as error:
+            raise Failure(f"the attachment {error} is missing where it is stored", Exit.UNAVAILABLE) from error
+        except AttachmentsUnavailableError as error:
+            raise Failure(str(error), Exit.UNAVAILABLE) from error
+
+    try:
+        in_office(config, work)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 @click.command()
 @click.argument("file", metavar="FILE")
 @click.argument("other", metavar="[OTHER]", required=False)
@@ -102,6 +136,8 @@ def verify(
 ) -> None:
     """Check an exported record, '-' for stdin; needs no server. Exits with 1 and names the first bad line.
 
+    Where FILE.attachments is there, everything that is attached must be in it, whole.
+
     Whoever rewrites the whole rest of a file can make it sound again, but neither with the same last link nor with the
     signatures of both sides: give their --keys, --heads that were kept, or OTHER, the copy of the other side.
     OTHER may end earlier than FILE, but where both have a message it must be the same.
@@ -115,6 +151,7 @@ def verify(
         raise Failure(f"no file of keys, or of heads: {error}") from error
     checked = _checked(file, keys, kept, as_json=as_json)
     verified = checked.verified
+    attached = check_beside(Path(file)) if file != "-" else 0
     if link is not None and link.lower() != verified.link.hex():
         raise Failure(f"{file} is sound in itself, but ends in link {verified.link.hex()} and not in {link.lower()}")
     if other is not None:
@@ -133,10 +170,13 @@ def verify(
                 "seq": verified.seq,
                 "link": verified.link.hex(),
                 "signed": dict(checked.signed),
+                "attachments": attached,
             }
         )
         return
     click.echo(f"{verified.channel}: {verified.seq} messages of epoch {verified.epoch}, link {verified.link.hex()}")
+    if attached:
+        click.echo(f"{attached} attachments are as they were")
     if keys is not None:
         for side in sorted({key.delegation for key in keys.keys}):
             click.echo(

@@ -19,6 +19,7 @@ from liaison.core.entries import Draft, Entry, EntryKind, Precedence
 from liaison.core.identifiers import OFFICE, DelegationId, UserId
 from liaison.core.shelves import Shelves
 from liaison.protocol.errors import ErrorCode, Refused
+from liaison.protocol.frames import Attachment
 
 LOST_IN_A_RESTORE: Final = "lost in a restore"
 
@@ -47,6 +48,7 @@ class Content(Struct, frozen=True, omit_defaults=True):
 
     body: str
     items: tuple[Item, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
     @property
     def sha256(self) -> str:

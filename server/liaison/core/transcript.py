@@ -132,6 +132,15 @@ def verify(lines: Iterable[bytes]) -> Verified:
     raise TranscriptError(line + 1, Fault.TRUNCATED, f"the file ends after message {seq} of {header.count}")
 
 
+def messages(lines: Iterable[bytes]) -> Iterator[Message]:
+    """Give the messages of a transcript that `verify` has found sound; what is none is left out."""
+    for line in lines:
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            record = _decode_line.decode(line)
+            if isinstance(record, Message):
+                yield record
+
+
 def _header(numbered: Iterator[tuple[int, bytes]]) -> Header:
     for line, text in numbered:
         try:

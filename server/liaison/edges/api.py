@@ -14,6 +14,7 @@ from aiohttp import web
 
 from liaison.core.position import Position
 from liaison.edges.addresses import ClientPace
+from liaison.edges.attachment_transfer import hand_out, take_in
 from liaison.edges.coalescing import ConnectionGroup
 from liaison.edges.credentials import check_login_origin, check_no_forgery, cookie_name, presented
 from liaison.edges.handover import ConnectionGone, HandedOver, take_transport
@@ -33,6 +34,7 @@ PREFIX: Final = "/api/v1"
 # The name holds a slash; clients that escape it mean the same channel.
 _CHANNEL_PATTERN: Final = r"{channel:[^/]+(?:/|%2F)[^/]+}"
 _SEQ_PATTERN: Final = r"{seq:[0-9]{1,16}}"
+_HASH_PATTERN: Final = r"{sha256:[0-9a-f]{64}}"
 
 # HTTP carries one command a request, so its id says nothing.
 _ID: Final = 1
@@ -63,6 +65,7 @@ class PublishBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reply_to: frames.Seq = 0
     mentions: frames.Mentions = []
     precedence: frames.PrecedenceName = ""
+    attachments: frames.Attachments = []
 
 
 class CorrectionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,6 +119,13 @@ class StreamQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tail: Annotated[int, msgspec.Meta(ge=0, le=limits.MAX_TAIL_MESSAGES)] = 0
 
 
+class AttachQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the file is called; its type is the request's."""
+
+    # Longer names are shortened, but what isn't a name at all need not be looked at.
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+
+
 class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An endpoint without parameters: one that is given is a mistake worth telling."""
 
@@ -142,7 +152,10 @@ class Done(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One endpoint: what the router, the OpenAPI document and its tests need to know. `reply` None is no JSON."""
+    """One endpoint: what the router, the OpenAPI document and its tests need to know. `reply` None is no JSON.
+
+    `takes_file`: the body is a file as it is. `gives_file`: so is the reply, where it would be an event stream.
+    """
 
     method: str
     path: str
@@ -153,11 +166,14 @@ class Route:
     query: type[msgspec.Struct] = NoQuery
     is_public: bool = False
     created: bool = False
+    takes_file: bool = False
+    gives_file: bool = False
 
     @property
     def pattern(self) -> str:
         """The path in the router's grammar."""
-        return self.path.replace("{channel}", _CHANNEL_PATTERN).replace("{seq}", _SEQ_PATTERN)
+        pattern = self.path.replace("{channel}", _CHANNEL_PATTERN).replace("{seq}", _SEQ_PATTERN)
+        return pattern.replace("{sha256}", _HASH_PATTERN)
 
     @property
     def operation(self) -> str:
@@ -244,6 +260,24 @@ class Api:
                 frames.PublishReply,
                 body=ReactionBody,
                 created=True,
+            ),
+            Route(
+                "POST",
+                f"{channel}/attachments",
+                "Upload a file, as the body, to be named in messages of this channel.",
+                self.attach,
+                frames.Attachment,
+                query=AttachQuery,
+                created=True,
+                takes_file=True,
+            ),
+            Route(
+                "GET",
+                f"{channel}/attachments/{{sha256}}",
+                "A file that is attached in this channel.",
+                self.attachment,
+                None,
+                gives_file=True,
             ),
             Route("POST", f"{channel}/read", "Move one's read position.", self.read, Done, body=ReadBody),
             Route("GET", f"{PREFIX}/presence", "Presence as one may see it.", self.presence, frames.PresenceReply),
@@ -374,8 +408,24 @@ class Api:
             reply_to=body.reply_to,
             mentions=body.mentions,
             precedence=body.precedence,
+            attachments=body.attachments,
         )
         return await self._execute(request, actor, command)
+
+    async def attach(self, request: web.Request) -> web.StreamResponse:
+        """Take in a file, for the sender's own messages in this channel."""
+        actor = self._actor(request)
+        query = _query(request, AttachQuery)
+        patience_s = self._settings.body_timeout_ms / 1000
+        uploaded = await take_in(
+            request, self._office, actor, channel=_channel(request), name=query.name, patience_s=patience_s
+        )
+        return answer(request, uploaded, status=HTTPStatus.CREATED)
+
+    async def attachment(self, request: web.Request) -> web.StreamResponse:
+        """Give a file that is attached in this channel."""
+        _query(request, NoQuery)
+        return await hand_out(self._office, self._actor(request), _channel(request), request.match_info["sha256"])
 
     async def history(self, request: web.Request) -> web.StreamResponse:
         """See frames.History."""

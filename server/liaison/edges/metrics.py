@@ -56,6 +56,15 @@ METRICS: Final = (
     Metric(
         "liaison_desk_unstaffed", "gauge", ("delegation",), "1 while the alarm of a side's empty desk stands; else 0."
     ),
+    Metric(
+        "liaison_attachments_total",
+        "counter",
+        ("delegation", "direction"),
+        "Attachments uploaded (in), fetched (out).",
+    ),
+    Metric(
+        "liaison_attachment_bytes_total", "counter", ("delegation", "direction"), "Their bytes, by side and direction."
+    ),
     Metric("liaison_refusals_total", "counter", ("error",), "Commands and requests refused, by the error's name."),
     Metric("liaison_connections", "gauge", (), "Open sockets and event streams, signed in or not."),
     Metric("liaison_connects_refused_total", "counter", (), "Connects dropped at the door for coming too fast."),
@@ -164,6 +173,11 @@ class Metrics:
     def slow_consumer(self) -> None:
         """See ports.observer."""
         self._counters["liaison_slow_consumers_total"].inc()
+
+    def attachment_moved(self, delegation: DelegationId, direction: str, size_bytes: int) -> None:
+        """See ports.observer."""
+        self._counters["liaison_attachments_total"].labels(delegation, direction).inc()
+        self._counters["liaison_attachment_bytes_total"].labels(delegation, direction).inc(size_bytes)
 
     def append_finished(self, messages: int, latency_ms: float, result: str) -> None:
         """See ports.observer."""

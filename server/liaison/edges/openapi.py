@@ -9,6 +9,7 @@ from liaison import __version__
 from liaison.edges.api import Route
 from liaison.edges.responses import JSON_TYPE, MSGPACK_TYPE, ErrorBody
 from liaison.protocol.frames import Reply
+from liaison.protocol.media_types import ATTACHMENT_TYPES
 
 _REF: Final = "#/components/schemas/{name}"
 _ENVELOPE_FIELDS: Final = ("id", "type")
@@ -56,18 +57,24 @@ def _operation(route: Route) -> Json:
         "responses": {**_success(route), "default": _content("An error.", ErrorBody)},
         "security": [] if route.is_public else [{"token": []}, {"browser": []}],
     }
+    if route.takes_file:
+        files = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in ATTACHMENT_TYPES}
+        operation["requestBody"] = {"required": True, "content": files}
     if route.body is not None:
         operation["requestBody"] = {"required": True, **_content("", route.body, described=False)}
     return operation
 
 
 def _success(route: Route) -> Json:
+    if route.gives_file:
+        return {"200": {"description": "The file.", "content": {kind: {} for kind in ATTACHMENT_TYPES}}}
     if route.reply is None:
         return {"200": {"description": "An event stream.", "content": {"text/event-stream": {}}}}
     responses = {"200": _content("Done.", route.reply)}
     if route.created:
         responses["201"] = _content("Done, and new.", route.reply)
-        responses["202"] = _content("Held until the channel is resumed.", route.reply)
+        if issubclass(route.reply, Reply):
+            responses["202"] = _content("Held until the channel is resumed.", route.reply)
     return responses
 
 
@@ -78,7 +85,11 @@ def _content(description: str, kind: type[msgspec.Struct], *, described: bool = 
 
 
 def _path_parameters(route: Route) -> list[Json]:
-    kinds = {"channel": {"type": "string"}, "seq": {"type": "integer", "minimum": 1}}
+    kinds = {
+        "channel": {"type": "string"},
+        "seq": {"type": "integer", "minimum": 1},
+        "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    }
     return [
         {"name": name, "in": "path", "required": True, "schema": schema}
         for name, schema in kinds.items()

@@ -443,4 +443,5 @@ def _held_message(held: HeldDraft) -> frames.HeldMessage:
         removed=draft.removed,
         mentions=list(draft.mentions),
         precedence=draft.precedence.value,
+        data=draft.data,
     )

@@ -1,12 +1,14 @@
 """Answers to commands that need no session: the same for WebSocket and HTTP, authorised each time."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from liaison.core.attachments import check_names, data_of
 from liaison.core.entries import Draft, EntryKind, Page, Precedence
 from liaison.core.identifiers import (
     ChannelId,
@@ -60,7 +62,8 @@ class Answers:
         match command:
             case frames.Publish():
                 channel = self._office.registry.may(actor, Action.PUBLISH, command.channel)
-                return await self._submit(command.id, channel, self.text_draft(actor, channel, command))
+                draft = self.text_draft(actor, channel, command)
+                return await self._submit(command.id, channel, draft, command.attachments)
             case frames.Correct():
                 return await self._correct(actor, command)
             case frames.Withdraw():
@@ -113,6 +116,7 @@ class Answers:
         strangers = [user for user in mentions if user not in members]
         if strangers:
             raise Refused(ErrorCode.INVALID, f"{strangers[0]!r} is no member of this channel")
+        check_names(command.attachments)
         return Draft(
             sender=actor.account.user,
             delegation=actor.account.delegation,
@@ -122,9 +126,18 @@ class Answers:
             ref=command.reply_to,
             mentions=mentions,
             precedence=precedence,
+            data=data_of(command.attachments),
         )
 
-    async def _submit(self, command_id: int, channel: ChannelId, draft: Draft) -> frames.PublishReply:
+    def attachments_check(
+        self, channel: ChannelId, user: UserId, attachments: Sequence[frames.Attachment]
+    ) -> Callable[[], Awaitable[None]] | None:
+        """Give what makes sure of a message's attachments when it is its turn; None for a message that has none."""
+        return partial(self._office.attachments.claim, channel, user, attachments) if attachments else None
+
+    async def _submit(
+        self, command_id: int, channel: ChannelId, draft: Draft, attachments: Sequence[frames.Attachment] = ()
+    ) -> frames.PublishReply:
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[Published] = loop.create_future()
 
@@ -137,7 +150,8 @@ class Answers:
                 outcome.set_exception(error)
 
         self._office.limit_user(draft.sender)
-        self._office.publisher.submit(channel, Submission(_Request(), draft, loop.time(), done, failed))
+        check = self.attachments_check(channel, draft.sender, attachments)
+        self._office.publisher.submit(channel, Submission(_Request(), draft, loop.time(), done, failed, check))
         return publish_reply(command_id, await outcome)
 
     async def _correct(self, actor: Actor, command: frames.Correct) -> frames.Reply:

@@ -124,6 +124,8 @@ class View:
                 content.body,
                 content.sha256,
                 [frames.DispatchItem(item.kind, item.label, item.value) for item in content.items],
+                list(content.attachments),
+                _channel_of(pair) if content.attachments else "",
             ),
         )
 
@@ -203,6 +205,12 @@ def _newest_first(pair: _Pair) -> tuple[int, str]:
 def _content(pair: _Pair) -> Content | None:
     """Give the text: one's own always, the other side's once it is in the joint register."""
     return next((each.content for each in (pair.own, pair.joint) if each and each.content), None)
+
+
+def _channel_of(pair: _Pair) -> ChannelId:
+    """Give the register that has the text, and so what is attached to it: one's own before the joint one."""
+    own = pair.own
+    return DISPATCHES if own is None or own.content is None else own_dispatches(own.side)
 
 
 def _since_ms(dispatch: Dispatch) -> int:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from liaison.core.attachments import check_names
 from liaison.core.dispatch import REPEATING, TABLE, Event, State
 from liaison.core.dispatch_register import (
     LOST_IN_A_RESTORE,
@@ -139,6 +140,7 @@ class DispatchDepartment:
         """Begin a dispatch. Raises LiaisonError."""
         side = self._may_write_own(actor, Action.DRAFT_DISPATCH)
         name = dispatch_id(actor.account.user, command.key)
+        await self._office.attachments.claim(own_dispatches(side), actor.account.user, command.attachments)
         wish = Wish(actor.account.user, side, command.key, _letter(command, Event.DRAFTED, name))
         recorded = await self._own[side].record(lambda _book: begin(wish))
         return await self._stepped(command.id, side, name, recorded)
@@ -146,8 +148,10 @@ class DispatchDepartment:
     async def revise(self, actor: Actor, command: frames.DispatchRevise) -> frames.DispatchStepReply:
         """Write a draft anew. Raises LiaisonError."""
         side = self._may_write_own(actor, Action.DRAFT_DISPATCH)
-        name = (await self._own_dispatch(side, command.dispatch, Event.REVISED)).name
-        record = _letter(command, Event.REVISED, name)
+        own = await self._own_dispatch(side, command.dispatch, Event.REVISED)
+        known = () if own.content is None else own.content.attachments
+        await self._office.attachments.claim(own_dispatches(side), actor.account.user, command.attachments, known)
+        record = _letter(command, Event.REVISED, own.name)
         return await self._own_step(actor, side, command, record)
 
     async def clear(self, actor: Actor, command: frames.DispatchClear) -> frames.DispatchStepReply:
@@ -514,7 +518,9 @@ def _letter(command: frames.DispatchDraft | frames.DispatchRevise, event: Event,
         reference=_line(command.reference) if command.reference else "",
     )
     items = tuple(Item(item.kind, _line(item.label), _line(item.value)) for item in command.items)
-    return Record(event.value, name, heading=heading, content=Content(_clean(command.body), items))
+    check_names(command.attachments)
+    content = Content(_clean(command.body), items, tuple(command.attachments))
+    return Record(event.value, name, heading=heading, content=content)
 
 
 def _line(text: str) -> str:

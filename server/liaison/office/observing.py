@@ -58,6 +58,11 @@ class BothObservers:
         self._first.slow_consumer()
         self._second.slow_consumer()
 
+    def attachment_moved(self, delegation: DelegationId, direction: str, size_bytes: int) -> None:
+        """See ports.observer."""
+        self._first.attachment_moved(delegation, direction, size_bytes)
+        self._second.attachment_moved(delegation, direction, size_bytes)
+
     def append_finished(self, messages: int, latency_ms: float, result: str) -> None:
         """See ports.observer."""
         self._first.append_finished(messages, latency_ms, result)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,6 +21,7 @@ from liaison.core.token_bucket import TokenBucket
 from liaison.office.accounts import Accounts
 from liaison.office.actor import Actor
 from liaison.office.answering import Answers, person_info
+from liaison.office.attachments import AttachmentDesk, AttachmentStores
 from liaison.office.draining import departures
 from liaison.office.following import Follower
 from liaison.office.hub import Hub, Hubs
@@ -72,6 +73,8 @@ class World:
     observer: Observer
     # Not for secrets: back-off, jitter, error references and session ids.
     rng: random.Random
+    # None where nothing can be attached.
+    attachments: AttachmentStores | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,12 @@ class Office:
             observer=self.observer,
         )
         self._answers = Answers(self)
-        self.departments: list[Department] = [Operations(self), *(make(self) for make in desks.departments)]
+        self.attachments = AttachmentDesk(self, world.attachments, settings.attachments)
+        self.departments: list[Department] = [
+            Operations(self),
+            self.attachments,
+            *(make(self) for make in desks.departments),
+        ]
         self.handlers: Mapping[type[frames.Command], Handler] = {
             command: handler for department in self.departments for command, handler in department.handlers().items()
         }
@@ -327,7 +335,11 @@ class Office:
             server_time_ms=self.clock.wall_ms(),
             ping_interval_ms=limits.PING_INTERVAL_MS,
             pong_timeout_ms=limits.PONG_TIMEOUT_MS,
-            limits={**_CLIENT_LIMITS, "commands_per_s": max(1, int(self.settings.commands_per_s))},
+            limits={
+                **_CLIENT_LIMITS,
+                "commands_per_s": max(1, int(self.settings.commands_per_s)),
+                "attachment_bytes": self.attachments.max_bytes,
+            },
             capabilities=list(_CAPABILITIES),
         )
 
@@ -397,6 +409,12 @@ class Office:
         """See Answers.text_draft; also counts against the user's rate."""
         self.limit_user(actor.account.user)
         return self._answers.text_draft(actor, channel, command)
+
+    def attachments_check(
+        self, channel: ChannelId, user: UserId, attachments: Sequence[frames.Attachment]
+    ) -> Callable[[], Awaitable[None]] | None:
+        """See Answers.attachments_check."""
+        return self._answers.attachments_check(channel, user, attachments)
 
     def limit_user(self, user: UserId) -> None:
         """Count one publish of a user, from whatever connection. Raises Unavailable(RATE_LIMITED)."""
@@ -590,7 +608,10 @@ _CLIENT_LIMITS: Final = {
     "max_subscriptions": limits.MAX_SUBSCRIPTIONS_PER_SESSION,
     "max_publishes_in_flight": limits.MAX_PUBLISHES_IN_FLIGHT,
     "max_mentions": limits.MAX_MENTIONS,
+    "max_attachments": limits.MAX_ATTACHMENTS,
+    # These two are the office's own.
     "commands_per_s": limits.COMMANDS_PER_SESSION_PER_S,
+    "attachment_bytes": 0,
 }
 
 

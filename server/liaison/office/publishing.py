@@ -6,7 +6,7 @@ which also keeps each sender's messages in order.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,7 +50,8 @@ class Published:
 class Submission:
     """A draft on its way. Exactly one of `done` and `failed` is called, once; neither may raise.
 
-    `arrived_s` is the loop's time when the command came.
+    `arrived_s` is the loop's time when the command came. `check`, if any, is awaited when it is the draft's turn, so
+    that it loses no place; what it raises is its refusal.
     """
 
     origin: Origin
@@ -58,6 +59,7 @@ class Submission:
     arrived_s: float
     done: Callable[[Published], None]
     failed: Callable[[LiaisonError], None]
+    check: Callable[[], Awaitable[None]] | None = None
 
 
 class Publisher:
@@ -112,6 +114,9 @@ class Publisher:
                 self._end_unknown([*batch, *queue.take_all()])
 
     async def _append(self, channel: ChannelId, batch: list[Submission], queue: FairQueue[Submission]) -> None:
+        await self._drop_refused(batch)
+        if not batch:
+            return
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         try:
@@ -128,6 +133,17 @@ class Publisher:
         else:
             self._observer.append_finished(len(batch), (loop.time() - began_s) * 1000, "committed")
             self._finish(channel, batch, appended)
+
+    @staticmethod
+    async def _drop_refused(batch: list[Submission]) -> None:
+        """Take out of the batch what its own check refuses."""
+        for item in [item for item in batch if item.check is not None]:
+            assert item.check is not None
+            try:
+                await item.check()
+            except LiaisonError as error:
+                batch.remove(item)
+                item.failed(error)
 
     def _finish(self, channel: ChannelId, batch: list[Submission], appended: Appended) -> None:
         now_s = asyncio.get_running_loop().time()

@@ -423,7 +423,9 @@ class Session:
             self._refuse(command_id, error)
             self._publish_left()
 
-        self._office.publisher.submit(channel, Submission(self, draft, asyncio.get_running_loop().time(), done, failed))
+        check = self._office.attachments_check(channel, draft.sender, command.attachments)
+        now_s = asyncio.get_running_loop().time()
+        self._office.publisher.submit(channel, Submission(self, draft, now_s, done, failed, check))
 
     def _publish_left(self) -> None:
         self._publishes_in_flight -= 1

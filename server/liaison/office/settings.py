@@ -1,7 +1,8 @@
 """What of the office's behaviour a configuration may change; the defaults are the protocol's limits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from liaison.office.attachments import AttachmentSettings
 from liaison.protocol import limits
 
 
@@ -21,3 +22,4 @@ class OfficeSettings:
     drain_timeout_s: float = 8.0
     # Whether clients that are told to leave find the office at another node at once.
     has_other_nodes: bool = False
+    attachments: AttachmentSettings = field(default_factory=AttachmentSettings)

@@ -244,6 +244,9 @@ class StatisticsFeed:
         """See ports.observer."""
         self._slow_consumers += 1
 
+    def attachment_moved(self, delegation: DelegationId, direction: str, size_bytes: int) -> None:
+        """See ports.observer; the operators' page has no figure for it."""
+
     def append_finished(self, messages: int, latency_ms: float, result: str) -> None:
         """See ports.observer."""
         self._appends[result] += 1

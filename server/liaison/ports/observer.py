@@ -43,6 +43,10 @@ class Observer(Protocol):
         """A subscription fell behind its socket and turned to catching up."""
         ...
 
+    def attachment_moved(self, delegation: DelegationId, direction: str, size_bytes: int) -> None:
+        """Somebody of this side uploaded (`in`) or fetched (`out`) an attachment of this size."""
+        ...
+
     def append_finished(self, messages: int, latency_ms: float, result: str) -> None:
         """An append ended as `committed`, `refused` or `unknown`."""
         ...

@@ -171,6 +171,7 @@ class HeldMessage(Struct, frozen=True, omit_defaults=True):
     removed: bool = False
     mentions: list[str] = []
     precedence: str = ""
+    data: str = ""
 
 
 class HeldReply(Reply, frozen=True, kw_only=True):

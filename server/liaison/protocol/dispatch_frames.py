@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from liaison.protocol import limits
-from liaison.protocol.frames import Command, Key, PageLimit, PrecedenceName, Reply, Seq, Text
+from liaison.protocol.frames import Attachment, Attachments, Command, Key, PageLimit, PrecedenceName, Reply, Seq, Text
 
 # A dispatch's id on its own side, or its number.
 DispatchName = Annotated[str, Meta(min_length=1, max_length=limits.MAX_DISPATCH_NAME_CHARS)]
@@ -55,6 +55,7 @@ class _Letter(Command, frozen=True):
     addressee: Line
     precedence: PrecedenceName = ""
     items: Items = field(default_factory=list)
+    attachments: Attachments = field(default_factory=list)
     reference: Annotated[str, Meta(max_length=limits.MAX_DISPATCH_NAME_CHARS)] = ""
 
 
@@ -199,11 +200,16 @@ class DispatchLine(Struct, frozen=True, omit_defaults=True):
 
 
 class DispatchContent(Struct, frozen=True, omit_defaults=True):
-    """The text, once one may read it, with the SHA-256 of its UTF-8."""
+    """The text, once one may read it, with the SHA-256 of its UTF-8; attachments have hashes of their own.
+
+    `channel` is where they are fetched from, empty for none.
+    """
 
     body: str
     sha256: str
     items: list[DispatchItem] = []
+    attachments: list[Attachment] = []
+    channel: str = ""
 
 
 class DispatchStep(Struct, frozen=True, omit_defaults=True):

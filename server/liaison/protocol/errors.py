@@ -122,6 +122,17 @@ class ErrorCode(Enum):
     HEAD_OLDER = ErrorRow(670, False, 409)
     HEAD_TIME = ErrorRow(671, False, 400)
 
+    NO_SUCH_ATTACHMENT = ErrorRow(680, False, 404)
+    ATTACHMENT_TYPE = ErrorRow(681, False, 415)
+    ATTACHMENT_MISMATCH = ErrorRow(682, False, 415)
+    ATTACHMENT_TOO_LARGE = ErrorRow(683, False, 413)
+    ATTACHMENT_NAME = ErrorRow(684, False, 400)
+    ATTACHMENT_INCOMPLETE = ErrorRow(685, False, 400)
+    ATTACHMENT_SLOW = ErrorRow(686, False, 408)
+    ATTACHMENT_QUOTA = ErrorRow(687, False, 403)
+    ATTACHMENT_NOT_UPLOADED = ErrorRow(688, False, 409)
+    ATTACHMENTS_OFF = ErrorRow(689, False, 403)
+
     @property
     def wire_name(self) -> str:
         """The stable name that stands beside the number on the wire."""

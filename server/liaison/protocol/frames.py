@@ -31,6 +31,18 @@ class WirePosition(Struct, frozen=True, forbid_unknown_fields=True):
     seq: Seq
 
 
+class Attachment(Struct, frozen=True, forbid_unknown_fields=True):
+    """A file as an entry names it; the content is had by its `sha256`, 64 hexadecimal digits."""
+
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    name: Annotated[str, Meta(min_length=1, max_length=limits.MAX_ATTACHMENT_NAME_BYTES)]
+    media_type: Annotated[str, Meta(min_length=1, max_length=limits.MAX_MEDIA_TYPE_CHARS)]
+    size_bytes: Annotated[int, Meta(ge=1, le=limits.MAX_SAFE_INTEGER)]
+
+
+Attachments = Annotated[list[Attachment], Meta(max_length=limits.MAX_ATTACHMENTS)]
+
+
 class Command(Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):
     """What a client asks; answered by exactly one reply or error with the same id."""
 
@@ -60,7 +72,10 @@ class Unsubscribe(Command, frozen=True, tag="unsubscribe"):
 
 
 class Publish(Command, frozen=True, tag="publish"):
-    """Say something. A repeat with the same key and body gives the first result with `duplicate`."""
+    """Say something. A repeat with the same key and body gives the first result with `duplicate`.
+
+    `attachments` are what the sender's own uploads to this channel were answered with.
+    """
 
     channel: Channel
     key: Key
@@ -68,6 +83,7 @@ class Publish(Command, frozen=True, tag="publish"):
     reply_to: Seq = 0
     mentions: Mentions = []
     precedence: PrecedenceName = ""
+    attachments: Attachments = []
 
 
 class Correct(Command, frozen=True, tag="correct"):
@@ -342,7 +358,7 @@ class Message(Struct, frozen=True, tag_field="type", tag="message", omit_default
     removed: bool = False
     mentions: tuple[str, ...] = ()
     precedence: str = ""
-    # A register's event as canonical JSON text.
+    # Canonical JSON text: a register's event, or what is attached to a message.
     data: str = ""
 
 

@@ -52,6 +52,12 @@ DEFAULT_ROSTER_DAYS: Final = 14
 MAX_HANDOVER_NAME_CHARS: Final = 16
 MAX_HANDOVER_NOTES: Final = 32
 MAX_HANDOVER_NOTE_CHARS: Final = 200
+# Of one message or dispatch: what fits one publish besides its text, and a list that is still looked through.
+MAX_ATTACHMENTS: Final = 8
+# File systems take 255 bytes; what programs put behind a name that is there already needs some.
+MAX_ATTACHMENT_NAME_BYTES: Final = 200
+# The longest that is allowed has 73.
+MAX_MEDIA_TYPE_CHARS: Final = 100
 # 2**53 - 1: the largest integer that JavaScript holds exactly.
 MAX_SAFE_INTEGER: Final = 9_007_199_254_740_991
 
@@ -77,3 +83,8 @@ TYPING_TTL_MS: Final = 6_000
 # One append: at most this much waits in one transaction, so that a commit stays short.
 MAX_BATCH_MESSAGES: Final = 100
 MAX_BATCH_BYTES: Final = 256 * 1024
+
+# Of one user at a node: each holds a quarter of a megabyte and a file that is being written.
+MAX_UPLOADS_IN_FLIGHT: Final = 4
+# Slower than any line in an office: 10 MiB then take five minutes and not hours.
+MIN_UPLOAD_BYTES_PER_S: Final = 32 * 1024
