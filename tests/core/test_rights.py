@@ -78,3 +78,14 @@ def test_a_secret_is_known_by_its_sha_256_in_hexadecimal() -> None:
 
 def test_a_digest_is_not_shown() -> None:
     assert COOKIE.digest not in repr(RIGHTS.credentials[COOKIE.digest])
+
+
+def test_the_channels_of_a_user_are_those_of_each_snapshot_by_name() -> None:
+    assert RIGHTS.channels_of(KIM.user) == [GENERAL, DESK]
+    assert RIGHTS.channels_of(UserId("nobody")) == []
+    # Whoever got the list may do with it what they like.
+    RIGHTS.channels_of(KIM.user).clear()
+    after = replace(RIGHTS, members={DESK: {PAK.user: Membership()}})
+    assert (after.channels_of(KIM.user), after.channels_of(PAK.user)) == ([], [DESK])
+    assert RIGHTS.channels_of(KIM.user) == [GENERAL, DESK]
+    assert replace(RIGHTS) == RIGHTS

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from liaison.core.position import Position
 from liaison.office.hub import REORDER_GRACE_S, RING_ENTRIES, Hub, Hubs
 from liaison.ports.log import LogUnavailableError
 from liaison.protocol.codec import WireFormat
-from tests.office.doubles import CHANNEL, ListLog, Tasks, Wire, entry, nothing_to_prepare
+from tests.office.doubles import CHANNEL, ListLog, Tasks, Wire, draft, entry, nothing_to_prepare
 from tests.simulation.silence import SilentObserver
 from tests.virtual_time import World, run
 
@@ -41,6 +42,18 @@ class Reader:
         self.started_over += 1
 
 
+class DeliveryNotes(SilentObserver):
+    """An observer that notes what it is told of deliveries: sender, receiver, messages, receivers."""
+
+    def __init__(self) -> None:
+        self.deliveries: list[tuple[str, str, int, int]] = []
+
+    def delivered(
+        self, sender: DelegationId, receiver: DelegationId, *, messages: int, receivers: int, latency_ms: float
+    ) -> None:
+        self.deliveries.append((sender, receiver, messages, receivers))
+
+
 class Desk:
     """Hubs over a log in memory, with one reader that is level."""
 
@@ -49,7 +62,7 @@ class Desk:
         self.tasks = Tasks(group)
         self.reader = Reader()
         self.bus = MemoryBus().node()
-        observer = SilentObserver()
+        observer = self.observer = DeliveryNotes()
 
         def make_hub(channel: ChannelId) -> Hub:
             return Hub(channel, self.log, world.clock, observer, self.tasks)
@@ -88,6 +101,28 @@ def test_hints_in_any_order_are_applied_in_the_logs_order_and_once(order: tuple[
         await asyncio.sleep(1)
         assert desk.reader.seqs == [1, 2, 3]
         assert desk.log.reads == 0
+
+    at_desk(scenario)
+
+
+def test_a_batch_is_told_once_for_each_direction_however_the_sides_alternate() -> None:
+    async def scenario(desk: Desk) -> None:
+        hub = await desk.join()
+        senders = ("south-1", "north-1", "south-2", "north-1", "south-1")
+        hub.on_entries(1, tuple(replace(entry(seq), draft=draft(seq, who)) for seq, who in enumerate(senders, 1)))
+        assert desk.observer.deliveries == [("south", "south", 3, 1), ("north", "south", 2, 1)]
+
+    at_desk(scenario)
+
+
+def test_the_heads_that_are_known_are_those_of_hubs_that_have_begun() -> None:
+    async def scenario(desk: Desk) -> None:
+        desk.log.fill(3)
+        elsewhere = ChannelId("joint/elsewhere")
+        assert desk.hubs.known_heads([CHANNEL]) == {}
+        await desk.join()
+        assert desk.hubs.known_heads([CHANNEL, elsewhere]) == {CHANNEL: Position(1, 3)}
+        assert desk.hubs.known_heads([elsewhere]) == {}
 
     at_desk(scenario)
 

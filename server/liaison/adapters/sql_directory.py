@@ -5,7 +5,7 @@ first statement on, so revisions and the audit log's chain have no gap and no fo
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -145,7 +145,8 @@ class SqlDirectory:
                 "open_to_all": channel.open_to_all,
             }
             _insert_new(connection, insert(CHANNEL).values(row), f"there is a channel {channel.channel!r} already")
-            accounts = _accounts(connection)
+            # Everybody is looked at only where everybody may join.
+            accounts = _accounts(connection, None if channel.open_to_all else members)
             for user in sorted(members.keys() - accounts.keys()):
                 raise _no_account(user)
             joining = {user: Membership() for user, account in accounts.items() if joins_by_itself(account, channel)}
@@ -289,12 +290,14 @@ def _rights(connection: Connection, now_ms: Millis) -> Rights:
     )
 
 
-def _accounts(connection: Connection) -> dict[UserId, Account]:
+def _accounts(connection: Connection, users: Collection[UserId] | None = None) -> dict[UserId, Account]:
+    """Give these accounts as far as they are there; None is all."""
+    wanted = select(ACCOUNT) if users is None else select(ACCOUNT).where(ACCOUNT.c.user_id.in_(users))
     return {
         UserId(row.user_id): Account(
             UserId(row.user_id), row.name, DelegationId(row.delegation), Role(row.role), row.active
         )
-        for row in connection.execute(select(ACCOUNT).order_by(ACCOUNT.c.user_id))
+        for row in connection.execute(wanted.order_by(ACCOUNT.c.user_id))
     }
 
 

@@ -77,6 +77,10 @@ class Rights:
     channels: Mapping[ChannelId, Channel]
     members: Mapping[ChannelId, Mapping[UserId, Membership]]
     credentials: Mapping[str, Credential]
+    # Made when first asked for: thousands who come back at once ask it of the same rights.
+    _channels_by_user: dict[UserId, list[ChannelId]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def membership(self, user: UserId, channel: ChannelId) -> Membership | None:
         """What `user` is to `channel`; None for a stranger and for a channel that does not exist."""
@@ -85,7 +89,11 @@ class Rights:
 
     def channels_of(self, user: UserId) -> list[ChannelId]:
         """The channels `user` belongs to, by name."""
-        return sorted(channel for channel, members in self.members.items() if user in members)
+        if not self._channels_by_user:
+            for channel in sorted(self.members):
+                for member in self.members[channel]:
+                    self._channels_by_user.setdefault(member, []).append(channel)
+        return list(self._channels_by_user.get(user, ()))
 
     def credential_is_live(self, digest: str, now_ms: Millis) -> bool:
         """Whether the credential still lets its owner in."""

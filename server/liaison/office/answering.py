@@ -254,7 +254,7 @@ class Answers:
         wanted = list(channels)
         if not wanted:
             return []
-        positions = dict(self._office.hubs.known_heads())
+        positions = self._office.hubs.known_heads(wanted)
         unknown = [channel for channel in wanted if channel not in positions]
         if unknown:
             positions.update(await self._office.log.heads(unknown))

@@ -8,8 +8,7 @@ one that is behind, or whose socket is full, belongs to its pump (pump.py) until
 import asyncio
 import random
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from itertools import groupby
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, Protocol
 
 import structlog
@@ -184,13 +183,19 @@ class Hub:
 
     def _report(self, encoded: list[EncodedEntry]) -> None:
         now_ms = self._clock.wall_ms()
-        for side, run in groupby(encoded, key=lambda row: row.entry.draft.delegation):
-            rows = list(run)
-            latency_ms = max(0, now_ms - rows[0].entry.time_ms)
+        # Once for each direction, however the sides alternate within a batch.
+        first: dict[DelegationId, Entry] = {}
+        messages: Counter[DelegationId] = Counter()
+        for row in encoded:
+            side = row.entry.draft.delegation
+            first.setdefault(side, row.entry)
+            messages[side] += 1
+        for side, entry in first.items():
+            latency_ms = max(0, now_ms - entry.time_ms)
             for receiver_side, receivers in self._live_by_side.items():
                 if receivers:
                     self._observer.delivered(
-                        side, receiver_side, messages=len(rows), receivers=receivers, latency_ms=latency_ms
+                        side, receiver_side, messages=messages[side], receivers=receivers, latency_ms=latency_ms
                     )
 
     # --- gaps ----------------------------------------------------------------------------------------------------
@@ -279,9 +284,10 @@ class Hubs:
         """Give the channel's hub, if somebody here follows it."""
         return self._hubs.get(channel)
 
-    def known_heads(self) -> Mapping[ChannelId, Position]:
-        """Give the position of every hub that has begun."""
-        return {name: Position(hub.epoch, hub.head) for name, hub in self._hubs.items() if hub.has_begun}
+    def known_heads(self, channels: Iterable[ChannelId]) -> dict[ChannelId, Position]:
+        """Give the positions of those of the channels whose hub has begun."""
+        hubs = [hub for hub in map(self._hubs.get, channels) if hub is not None and hub.has_begun]
+        return {hub.channel: Position(hub.epoch, hub.head) for hub in hubs}
 
     async def join(self, channel: ChannelId, receiver: Receiver) -> Hub:
         """Make `receiver` a member of the channel's hub, which is begun when this returns; pair with `leave`.
