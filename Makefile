@@ -5,7 +5,7 @@
 #   make test                       everything: checks, Python tests, browser tests, JavaScript tests
 #   make check                      format, lint, types, layers, fast tests
 #   make torture                    real faults on a whole site, and figures; SECONDS=… of faults, SEED=…
-#   make bench, make bench-quick    figures on this machine
+#   make bench, make bench-quick    figures on this machine; make bench-growth [ARGS=CURVE]: how they grow
 #   make screenshots               pictures of the pages, into client_js/screenshots/
 #   make client                     the browser client, into server/liaison/static/
 #   make lock [ARGS=--upgrade]      the hashed lock files, from pyproject.toml
@@ -23,7 +23,7 @@ BUILD_CLIENT := $(BIN)/python deploy/build_client.py
 .DEFAULT_GOAL := help
 # Two steps that need the same half-made environment must not both make it.
 .NOTPARALLEL:
-.PHONY: help run test check torture bench bench-quick screenshots client lock static-checks js-checks node system-packages clean
+.PHONY: help run test check torture bench bench-quick bench-growth screenshots client lock static-checks js-checks node system-packages clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -51,6 +51,9 @@ bench: .venv/.dev client
 
 bench-quick: .venv/.dev client
 	$(BIN)/python -m bench --quick $(ARGS)
+
+bench-growth: .venv/.dev client system-packages
+	$(BIN)/python -m bench.growth $(ARGS)
 
 # To be looked at before a change of the pages is called done.
 screenshots: .venv/.dev system-packages client

@@ -7,52 +7,15 @@ generator had no idle time left measured the generator: it is void and said so.
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bench import servers
-
-# Below this the generator was too busy to be believed.
-LEAST_IDLE: Final = 0.03
-
-Figures = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Work:
-    """A load: how many of what, as a closed loop of `window` messages or at `rate` a second.
-
-    With `every_ms` the loop sends a whole window at once, and the next one when all of it has come and so much time has
-    passed. That leaves the generator some idle time beside a server that does next to nothing.
-    """
-
-    name: str
-    title: str
-    subscribers: int
-    publishers: int
-    channels: int = 1
-    window: int = 0
-    rate: float = 0.0
-    every_ms: float = 0.0
-
-    @property
-    def connections(self) -> int:
-        return self.subscribers + self.publishers
-
-    def options(self) -> list[str]:
-        pace = ["--rate", str(self.rate)] if self.rate else ["--window", str(self.window)]
-        pace += ["--every-ms", str(self.every_ms)] if self.every_ms else []
-        counts = {"subscribers": self.subscribers, "publishers": self.publishers, "channels": self.channels}
-        return [text for name, value in counts.items() for text in (f"--{name}", str(value))] + pace
-
+from bench.loads import Figures, Work, generator_built, run
 
 HOT = Work(
     "hot",
@@ -73,7 +36,7 @@ QUICK: Final = (HOT, SINGLE)
 
 Start = Callable[[Work], AbstractContextManager[servers.Target]]
 SERVERS: Final[dict[str, Start]] = {
-    "liaison": lambda work: servers.liaison(work.connections, work.channels),
+    "liaison": lambda work: servers.liaison(work.seats),
     "c_epoll": lambda _work: servers.epoll(coalesces=True),
     "c_epoll_plain": lambda _work: servers.epoll(coalesces=False),
     "nats": lambda _work: servers.nats(),
@@ -95,15 +58,17 @@ def main() -> None:
     """Run the bench and print a table and, as the last line, one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="under 45 seconds: fewer loads, shorter and fewer rounds")
+    parser.add_argument(
+        "--work", action="append", choices=[work.name for work in ALL], help="this load alone; repeatable"
+    )
     parser.add_argument("--rounds", type=int, help="how often each server is measured under each load")
     parser.add_argument("--seconds", type=float, help="how long one measurement takes")
     parser.add_argument("--json", type=Path, help="also write every measurement to this file")
     arguments = parser.parse_args()
     rounds = arguments.rounds or (1 if arguments.quick else 5)
     seconds = arguments.seconds or (2.5 if arguments.quick else 5.0)
-    works = QUICK if arguments.quick else ALL
-    os.sched_setaffinity(0, {servers.GENERATOR_CORE})
-    with _generator() as generator:
+    works = [work for work in (QUICK if arguments.quick else ALL) if work.name in (arguments.work or [work.name])]
+    with generator_built() as generator:
         measured = {}
         for work in works:
             names = QUICK_SERVERS[work.name] if arguments.quick else tuple(SERVERS)
@@ -114,15 +79,6 @@ def main() -> None:
     print(json.dumps(_summary(measured)))
 
 
-@contextmanager
-def _generator() -> Iterator[Path]:
-    """Build the load generator with the system's C compiler."""
-    with tempfile.TemporaryDirectory(prefix="liaison-bench-") as folder:
-        program = Path(folder) / "loadgen"
-        subprocess.run(["cc", "-O2", "-o", program, servers.HERE / "loadgen.c"], check=True)
-        yield program
-
-
 def _measure(
     work: Work, names: tuple[str, ...], generator: Path, rounds: int, seconds: float
 ) -> dict[str, list[Figures]]:
@@ -131,7 +87,7 @@ def _measure(
         for name in list(measured):
             try:
                 with SERVERS[name](work) as target:
-                    figures = _load(target, work, generator, seconds)
+                    figures = run(target, work, generator, seconds)
             except FileNotFoundError as error:
                 print(f"{name} is left out, because {error} is not installed", file=sys.stderr)
                 del measured[name]
@@ -139,19 +95,6 @@ def _measure(
             measured[name].append(figures)
             print(_round_line(work, name, figures), file=sys.stderr, flush=True)
     return measured
-
-
-def _load(target: servers.Target, work: Work, generator: Path, seconds: float) -> Figures:
-    command = [str(generator), "--port", str(target.port), "--pid", str(target.pid), "--seconds", str(seconds)]
-    command += [*target.generator_options, *work.options()]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=seconds + 150)
-    figures: Figures = json.loads(done.stdout)
-    # NATS may cut a message between two WebSocket frames, and the generator then does not see it.
-    tolerated = 0 if target.name == "liaison" else figures["deliveries_per_s"] * figures["seconds"] / 10_000
-    if figures["missing"] > tolerated or figures["lost_connections"] or figures["refusals"]:
-        raise RuntimeError(f"{target.name} under {work.name} lost something: {figures}")
-    figures["void"] = figures["generator_idle"] < LEAST_IDLE
-    return figures
 
 
 def _round_line(work: Work, name: str, figures: Figures) -> str:
@@ -172,7 +115,7 @@ def _is_void(rows: list[Figures]) -> bool:
     return all(row["void"] for row in rows)
 
 
-def _print_table(works: tuple[Work, ...], measured: dict[str, dict[str, list[Figures]]]) -> None:
+def _print_table(works: Sequence[Work], measured: dict[str, dict[str, list[Figures]]]) -> None:
     for work in works:
         print(f"\n{work.title} (200-byte texts; liaison commits each with fsync first)")
         print(f"  {'server':17}{'µs CPU/delivery':>16}{'deliveries/s':>14}{'seen p50':>10}{'p99 ms':>9}{'ratio':>8}")

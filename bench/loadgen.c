@@ -35,6 +35,7 @@
 #define CONNECTS_IN_FLIGHT 64
 #define ACK_RING 1024
 #define SAMPLED 16
+#define MAX_NODES 16
 
 enum mode { LIAISON, RAW, SOCKETIO, NATS, MQTT };
 enum state { IDLE, CONNECTING, UPGRADING, SIGNING_IN, JOINING, READY, DEAD };
@@ -44,6 +45,8 @@ struct connection {
     enum state state;
     int publishes;
     int channel;
+    int port;
+    int joined;
     char *left;
     size_t left_bytes;
     uint64_t next_id;
@@ -51,11 +54,12 @@ struct connection {
 };
 
 static struct {
-    int port, subscribers, publishers, channels, text_bytes, window, pid;
+    int ports[MAX_NODES], pids[MAX_NODES], nodes, subscribers, publishers, channels, follows, text_bytes, window;
     double rate, seconds, warmup, every_ms;
     enum mode mode;
     const char *tokens_file, *channel_prefix;
-} options = {.port = 8080, .subscribers = 100, .publishers = 1, .channels = 1, .text_bytes = 200, .window = 8,
+} options = {.ports = {8080}, .nodes = 1, .subscribers = 100, .publishers = 1, .channels = 1, .follows = 1,
+             .text_bytes = 200, .window = 8,
              .seconds = 5, .warmup = 1, .mode = LIAISON, .channel_prefix = "joint/bench-"};
 
 static struct connection *connections;
@@ -100,7 +104,7 @@ static double percentile_ms(const struct histogram *h, double p) {
 
 /* --- what the kernel says of the server --------------------------------------------------------------------------- */
 
-static double cpu_seconds(int pid) {
+static double cpu_seconds_of(int pid) {
     char path[64], text[1024];
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
     FILE *file = fopen(path, "r");
@@ -115,7 +119,13 @@ static double cpu_seconds(int pid) {
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
-static long rss_kib(int pid) {
+static double cpu_seconds(void) {
+    double sum = 0;
+    for (int i = 0; i < options.nodes; i++) sum += cpu_seconds_of(options.pids[i]);
+    return sum;
+}
+
+static long rss_kib_of(int pid) {
     char path[64], line[256];
     long kib = 0;
     snprintf(path, sizeof path, "/proc/%d/status", pid);
@@ -125,6 +135,12 @@ static long rss_kib(int pid) {
         if (!strncmp(line, "VmRSS:", 6)) kib = atol(line + 6);
     fclose(file);
     return kib;
+}
+
+static long rss_kib(void) {
+    long sum = 0;
+    for (int i = 0; i < options.nodes; i++) sum += rss_kib_of(options.pids[i]);
+    return sum;
 }
 
 /* --- sending ------------------------------------------------------------------------------------------------------ */
@@ -304,7 +320,7 @@ static void upgrade(struct connection *c, int index) {
     int n = snprintf(request, sizeof request,
                      "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s%s\r\n",
-                     path, options.port, authorization, subprotocol);
+                     path, c->port, authorization, subprotocol);
     c->state = UPGRADING;
     send_all(c, request, (size_t)n);
 }
@@ -380,7 +396,13 @@ static void on_answer(struct connection *c, const char *payload, size_t bytes, u
         c->state = JOINING;
         command(c, "subscribe", 1);
     } else if (c->state == JOINING) {
-        become_ready(c);
+        /* A subscriber that follows several channels takes those behind its first one. */
+        if (++c->joined == options.follows) {
+            become_ready(c);
+        } else {
+            c->channel = (c->channel + 1) % options.channels;
+            command(c, "subscribe", 1);
+        }
     } else if (refused) {
         refusals++;
     } else {
@@ -510,7 +532,7 @@ static void begin(int index) {
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     /* Closing by reset leaves no TIME_WAIT behind, which would use up the ports of the next run. */
     setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options.port)};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)c->port)};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     c->state = CONNECTING;
     if (connect(c->fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS) {
@@ -566,10 +588,18 @@ static enum mode mode_named(const char *name) {
     exit(2);
 }
 
+/* Several nodes of one office are named with commas between. */
+static int numbers(const char *text, int *out) {
+    int count = 0;
+    for (const char *at = text; at && count < MAX_NODES; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+        out[count++] = atoi(at);
+    return count;
+}
+
 static void parse(int argc, char **argv) {
     for (int i = 1; i + 1 < argc; i += 2) {
         const char *name = argv[i], *value = argv[i + 1];
-        if (!strcmp(name, "--port")) options.port = atoi(value);
+        if (!strcmp(name, "--port")) options.nodes = numbers(value, options.ports);
         else if (!strcmp(name, "--mode")) options.mode = mode_named(value);
         else if (!strcmp(name, "--subscribers")) options.subscribers = atoi(value);
         else if (!strcmp(name, "--publishers")) options.publishers = atoi(value);
@@ -580,7 +610,8 @@ static void parse(int argc, char **argv) {
         else if (!strcmp(name, "--seconds")) options.seconds = atof(value);
         else if (!strcmp(name, "--every-ms")) options.every_ms = atof(value);
         else if (!strcmp(name, "--warmup")) options.warmup = atof(value);
-        else if (!strcmp(name, "--pid")) options.pid = atoi(value);
+        else if (!strcmp(name, "--pid")) numbers(value, options.pids);
+        else if (!strcmp(name, "--follows")) options.follows = atoi(value);
         else if (!strcmp(name, "--tokens")) options.tokens_file = value;
         else if (!strcmp(name, "--channel-prefix")) options.channel_prefix = value;
         else {
@@ -619,22 +650,23 @@ int main(int argc, char **argv) {
     epoll_fd = epoll_create1(0);
     for (int i = 0; i < all; i++) {
         connections[i].publishes = i >= options.subscribers;
+        connections[i].port = options.ports[i % options.nodes];
         connections[i].channel = (i >= options.subscribers ? i - options.subscribers : i) % options.channels;
     }
-    long rss_before = rss_kib(options.pid);
-    double cpu_before = cpu_seconds(options.pid);
+    long rss_before = rss_kib();
+    double cpu_before = cpu_seconds();
     uint64_t start = now_ns();
     while (ready + dead < all && now_ns() - start < 60000000000ull) {
         while (begun < all && begun - ready - dead < CONNECTS_IN_FLIGHT) begin(begun++);
         turn(1);
     }
-    double connect_s = (double)(now_ns() - start) / 1e9, connect_cpu = cpu_seconds(options.pid) - cpu_before;
-    long rss_after = rss_kib(options.pid);
+    double connect_s = (double)(now_ns() - start) / 1e9, connect_cpu = cpu_seconds() - cpu_before;
+    long rss_after = rss_kib();
     if (dead) fprintf(stderr, "%d of %d connections failed\n", dead, all);
     if (ready < all) return 1;
     usleep(200000);
 
-    uint64_t fanout = (uint64_t)(options.subscribers / options.channels), moment;
+    uint64_t fanout = (uint64_t)(options.subscribers / options.channels * options.follows), moment;
     uint64_t begin_ns = now_ns(), measure_ns = begin_ns + (uint64_t)(options.warmup * 1e9);
     uint64_t end_ns = measure_ns + (uint64_t)(options.seconds * 1e9), idle_ns = 0;
     uint64_t first_delivery = 0, first_sent = 0, first_ack = 0, due = begin_ns;
@@ -647,7 +679,7 @@ int main(int argc, char **argv) {
             first_delivery = deliveries;
             first_sent = sent;
             first_ack = acks;
-            cpu_start = cpu_seconds(options.pid);
+            cpu_start = cpu_seconds();
             measure_ns = now_ns();
         }
         int may_send = options.rate > 0 ? due <= moment : window_is_open(fanout, moment);
@@ -662,7 +694,7 @@ int main(int argc, char **argv) {
         uint64_t before = now_ns();
         if (turn(0) == 0) idle_ns += now_ns() - before;
     }
-    double seconds = (double)(now_ns() - measure_ns) / 1e9, cpu = cpu_seconds(options.pid) - cpu_start;
+    double seconds = (double)(now_ns() - measure_ns) / 1e9, cpu = cpu_seconds() - cpu_start;
     uint64_t measured = deliveries - first_delivery, measured_sent = sent - first_sent, measured_acks = acks - first_ack;
     measuring = 0;
     uint64_t drained_by = now_ns() + 30000000000ull;

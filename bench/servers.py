@@ -11,18 +11,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from liaison.adapters.data_directory import DataDirectory
+from liaison.adapters.postgres_engine import open_postgres
+from liaison.adapters.postgres_lines import PostgresSettings
 from liaison.adapters.sql_directory import SqlDirectory
 from liaison.adapters.sql_engine import open_office
 from liaison.adapters.system_clock import SystemClock
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.core.rights import Account, Channel, Credential, CredentialKind, Membership, Role, digest_of
 from liaison.ports.directory import Secrets
+from tests.postgres_server import PASSWORD, PostgresServer
+from tests.redis_server import RedisServer
 
 HERE: Final = Path(__file__).parent
 PEERS: Final = HERE / "peers"
@@ -31,6 +35,7 @@ SERVER_CORE: Final = 0
 GENERATOR_CORE: Final = 1
 CHANNEL_PREFIX: Final = "joint/bench-"
 CONNECTIONS_PER_USER: Final = 10
+OFFICE: Final = "office"
 
 # Only rates are raised, because one address plays a thousand people here; every check stays on.
 CONFIG: Final = """
@@ -51,8 +56,8 @@ class Target:
     """A server that is up: where, which process, and how the generator speaks to it."""
 
     name: str
-    port: int
-    pid: int
+    port: str
+    pid: str
     generator_options: tuple[str, ...]
 
 
@@ -63,19 +68,92 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@dataclass(frozen=True, slots=True)
+class Seats:
+    """Who connects to our server: `subscribers`, then `publishers`, dealt out to the channels one after the other."""
+
+    subscribers: int
+    publishers: int
+    channels: int = 1
+    follows: int = 1
+
+    @property
+    def users(self) -> int:
+        """How many accounts that takes; connection number N belongs to user N modulo this."""
+        return -(-(self.subscribers + self.publishers) // CONNECTIONS_PER_USER)
+
+    def members(self) -> list[set[int]]:
+        """Give the users of each channel: nobody is a member of what they don't use."""
+        members: list[set[int]] = [set() for _ in range(self.channels)]
+        for number in range(self.subscribers):
+            for step in range(self.follows):
+                members[(number + step) % self.channels].add(number % self.users)
+        for number in range(self.publishers):
+            members[number % self.channels].add((self.subscribers + number) % self.users)
+        return members
+
+
 @contextmanager
-def liaison(connections: int, channels: int) -> Iterator[Target]:
+def liaison(seats: Seats) -> Iterator[Target]:
     """Our server on a fresh office with enough accounts, each message committed with fsync before it is delivered."""
     with _folder() as data:
-        tokens = asyncio.run(_found_office(data, connections, channels))
-        (data / "tokens").write_text("\n".join(tokens))
+        tokens = asyncio.run(_found_here(data, seats))
         (data / "liaison.toml").write_text(CONFIG)
-        port = free_port()
-        command = [sys.executable, "-m", "liaison", "serve", "--config", str(data / "liaison.toml")]
-        command += ["--data", str(data), "--port", str(port)]
-        options = ("--mode", "liaison", "--tokens", str(data / "tokens"), "--channel-prefix", CHANNEL_PREFIX)
-        with _process("liaison", command, port, options) as target:
+        with _node(data, data / "liaison.toml", _options(data, tokens)) as target:
             yield target
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Several nodes of one office as one target, and what they share."""
+
+    target: Target
+    postgres_pid: int
+    redis_pid: int
+
+
+@contextmanager
+def liaison_nodes(seats: Seats, nodes: int) -> Iterator[Site]:
+    """Several of our nodes over PostgreSQL, which commits with fsync, and Redis; all of it on the servers' core."""
+    with _folder() as data, PostgresServer({"fsync": "on", "shared_buffers": "128MB"}) as postgres:
+        redis = RedisServer(data)
+        redis.start()
+        try:
+            redis_pid = int(redis.ask("INFO", "server")["process_id"])
+            for pid in (redis_pid, postgres.pid):
+                os.sched_setaffinity(pid, {SERVER_CORE})
+            (data / "password").write_text(PASSWORD)
+            (data / "password").chmod(0o600)
+            url = postgres.url(password="")
+            config = f'{CONFIG}\n[postgres]\nurl = "{url}"\npassword_file = "password"\n'
+            config += f'\n[redis]\nurl = "redis://127.0.0.1:{redis.port}"\n'
+            (data / "liaison.toml").write_text(config)
+            tokens = asyncio.run(_found_at(PostgresSettings(url, OFFICE, password=PASSWORD), seats))
+            options = _options(data, tokens)
+            with ExitStack() as stack:
+                targets = [
+                    stack.enter_context(_node(data / f"n{number}", data / "liaison.toml", options))
+                    for number in range(nodes)
+                ]
+                ports = ",".join(target.port for target in targets)
+                pids = ",".join(target.pid for target in targets)
+                yield Site(Target("liaison", ports, pids, options), postgres.pid, redis_pid)
+        finally:
+            redis.stop()
+
+
+def _options(data: Path, tokens: list[str]) -> tuple[str, ...]:
+    (data / "tokens").write_text("\n".join(tokens))
+    return ("--mode", "liaison", "--tokens", str(data / "tokens"), "--channel-prefix", CHANNEL_PREFIX)
+
+
+@contextmanager
+def _node(data: Path, config: Path, options: tuple[str, ...]) -> Iterator[Target]:
+    port = free_port()
+    command = [sys.executable, "-m", "liaison", "serve", "--config", str(config)]
+    command += ["--data", str(data), "--port", str(port)]
+    with _process("liaison", command, port, options) as target:
+        yield target
 
 
 @contextmanager
@@ -156,11 +234,25 @@ def _folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-async def _found_office(data: Path, connections: int, channels: int) -> list[str]:
+async def _found_here(data: Path, seats: Seats) -> list[str]:
     database = open_office(DataDirectory(data))
-    directory = SqlDirectory(database, SystemClock())
-    tokens, members = [], {}
-    for number in range(-(-connections // CONNECTIONS_PER_USER)):
+    try:
+        return await _found_office(SqlDirectory(database, SystemClock()), seats)
+    finally:
+        await database.close()
+
+
+async def _found_at(settings: PostgresSettings, seats: Seats) -> list[str]:
+    database = open_postgres(settings)
+    try:
+        return await _found_office(SqlDirectory(database, SystemClock()), seats)
+    finally:
+        await database.close()
+
+
+async def _found_office(directory: SqlDirectory, seats: Seats) -> list[str]:
+    tokens, users = [], []
+    for number in range(seats.users):
         side = DelegationId("south" if number % 2 else "north")
         user = UserId(f"{side}-bench-{number}")
         await directory.add_account(Account(user, user, side, Role.BOT), Secrets("", ""), actor="bench")
@@ -170,11 +262,11 @@ async def _found_office(data: Path, connections: int, channels: int) -> list[str
         )
         await directory.add_credential(credential, actor="bench")
         tokens.append(secret)
-        members[user] = Membership()
-    for number in range(channels):
+        users.append(user)
+    for number, members in enumerate(seats.members()):
         channel = ChannelId(f"{CHANNEL_PREFIX}{number}")
-        await directory.add_channel(Channel(channel, channel, channel, open_to_all=False), members, actor="bench")
-    await database.close()
+        memberships = {users[member]: Membership() for member in sorted(members)}
+        await directory.add_channel(Channel(channel, channel, channel, open_to_all=False), memberships, actor="bench")
     return tokens
 
 
@@ -186,7 +278,7 @@ def _process(name: str, command: list[str], port: int, options: tuple[str, ...])
     process = subprocess.Popen(pinned, stdout=subprocess.DEVNULL, stderr=journal)
     try:
         _wait_for(port, process)
-        yield Target(name, port, process.pid, options)
+        yield Target(name, str(port), str(process.pid), options)
     finally:
         process.send_signal(signal.SIGTERM)
         try:
