@@ -52,6 +52,7 @@ import { Typists } from "./typists.js";
  * @property {string} read channel
  * @property {{event: "added" | "removed" | "changed", channel: string}} channel
  * @property {ReturnType<typeof pushes.notice>} notice
+ * @property {Frame} entry every message that is pushed, as it came
  * @property {Frame} push one that this class doesn't know
  * @property {{where: string, error: unknown}} error
  */
@@ -413,7 +414,8 @@ export class LiaisonClient {
   #dispatch(frame) {
     switch (frame.type) {
       case "message":
-        return this.#onMessage(pushes.message(frame, "message"));
+        this.#onMessage(pushes.message(frame, "message"));
+        return this.#events.emit("entry", frame);
       case "reset":
         return this.#onReset(pushes.reset(frame, "reset"));
       case "typing":

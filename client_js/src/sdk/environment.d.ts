@@ -13,3 +13,6 @@ declare class TextDecoder {
   constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean });
   decode(bytes?: ArrayBufferView): string;
 }
+
+declare function btoa(binary: string): string;
+declare function atob(base64: string): string;
