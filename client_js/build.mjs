@@ -149,7 +149,7 @@ async function bundle(page, outDirectory, sourcemap) {
  */
 async function squeezed({ path: name, text, contents }, { keep }) {
   if (keep || !name.endsWith(".js")) return contents;
-  const { code } = await minify(text, { compress: { passes: 2 }, ecma: 2020, module: true });
+  const { code } = await minify(text, { compress: { ecma: 2022, passes: 3 }, module: true });
   if (code === undefined) throw new BuildFailure(`terser gave nothing for ${path.basename(name)}`);
   return code;
 }

@@ -247,7 +247,7 @@ def test_key_is_on_the_screen_within_100_ms_while_50_messages_a_second_arrive(
 
     worst = _quiet_runs(page, write)
     print(f"key to frame: {[round(time) for time in worst]} ms at most")
-    assert median(worst) <= 100
+    assert max(worst) <= 100
 
 
 _NOTE_SHIFTS = """window.shifts = [];

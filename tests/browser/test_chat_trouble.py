@@ -51,7 +51,7 @@ def test_nothing_that_a_server_pushes_breaks_the_page(sit_down: SitDown) -> None
     screen.page.reload()
     expect(screen.link).to_have_text("Connected")
     for lie in _LIES:
-        # Bytes that are no MessagePack, and text where MessagePack was agreed.
+        # Bytes where text was agreed, and the lie itself.
         routes[-1].send(json.dumps(lie).encode())
         routes[-1].send(json.dumps(lie))
     expect(screen.link).to_have_text("Connected", timeout=30_000)

@@ -62,10 +62,13 @@ export class Desk {
     this.drawing = undefined;
     /** When that was done last, on the page's clock. */
     this.drawnMs = -DRAWING_MS;
+    /** A key was pressed, and there may have been no frame since. */
+    this.isKeyed = false;
     this.endings = [
       watchAttention(),
       ...this.listen(),
       this.followAddress(),
+      this.followKeys(),
       this.tellAvailability(),
       this.followExtras(),
     ];
@@ -171,7 +174,7 @@ export class Desk {
   /** Draw what has changed, in one frame however much that is; resolves once it is in the document. */
   drawn() {
     this.drawing ??= new Promise((resolve) => {
-      nextFrame(this.drawnMs + DRAWING_MS - performance.now(), () => {
+      this.nextFrame(this.drawnMs + DRAWING_MS - performance.now(), () => {
         this.drawnMs = performance.now();
         this.drawing = undefined;
         const changed = [...this.stale];
@@ -187,6 +190,30 @@ export class Desk {
       });
     });
     return this.drawing;
+  }
+
+  /**
+   * A hidden page has no frames, and its title and count go on all the same.
+   * @param {number} waitMs   Of a page that can be seen; may be in the past.
+   * @param {() => void} draw
+   */
+  nextFrame(waitMs, draw) {
+    if (document.visibilityState === "hidden") setTimeout(draw, HIDDEN_FRAME_MS);
+    else
+      setTimeout(requestAnimationFrame, waitMs, () => {
+        // The frame that shows a key press is the writer's; what others wrote comes with the next one.
+        if (this.isKeyed) requestAnimationFrame(draw);
+        else draw();
+        this.isKeyed = false;
+      });
+  }
+
+  followKeys() {
+    const note = () => {
+      this.isKeyed = true;
+    };
+    addEventListener("keydown", note, true);
+    return () => removeEventListener("keydown", note, true);
   }
 
   get isConnected() {
@@ -321,16 +348,6 @@ export class Desk {
     const last = items.findLast((item) => item.sender === me && !item.withdrawn);
     if (last && last.seq > 0) this.correct(last);
   }
-}
-
-/**
- * A hidden page has no frames, and its title and count go on all the same.
- * @param {number} waitMs   Of a page that can be seen; may be in the past.
- * @param {() => void} draw
- */
-function nextFrame(waitMs, draw) {
-  if (document.visibilityState === "hidden") setTimeout(draw, HIDDEN_FRAME_MS);
-  else setTimeout(requestAnimationFrame, waitMs, draw);
 }
 
 /** Whether the page shows one column at a time; the style sheet has the same bound. */

@@ -6,6 +6,7 @@
 // The page itself: the bundler then sees that all of it is needed here, and leaves it in one file, which weighs less than two.
 import "./chat.jsx";
 import "../shared/page.jsx";
+import "../shared/inner_icons.js";
 
 import { followPresence } from "../shared/follow_presence.js";
 import { addTexts, LOCALES, loadTexts } from "../shared/i18n.js";

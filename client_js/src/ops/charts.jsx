@@ -1,4 +1,4 @@
-/** The figures of one node over the last quarter of an hour; one direction beside the other, on the same scale. */
+/** The figures of one node, or of all, over the last quarter of an hour; one direction beside the other, on the same scale. */
 
 import { useMemo } from "preact/hooks";
 
@@ -24,11 +24,15 @@ export function Charts({ live, statistics }) {
     <section class="box" aria-labelledby="charts-title" data-stale={!current}>
       <header class="box-head">
         <h2 id="charts-title">{t("ops_charts")}</h2>
-        {node !== "" && (
-          <span class="count">
-            {t("ops_of_node")} <bdi>{node}</bdi>
-          </span>
-        )}
+        <span class="count">
+          {node === "" ? (
+            steps.length > 0 && t("ops_all_nodes")
+          ) : (
+            <>
+              {t("ops_of_node")} <bdi>{node}</bdi>
+            </>
+          )}
+        </span>
       </header>
       {steps.length === 0 && <p class="empty">{t(current ? "ops_charts_none" : "state_unknown")}</p>}
       <div class="charts">

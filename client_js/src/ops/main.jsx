@@ -5,6 +5,7 @@ import "../shared/base.css";
 import "../shared/outer.css";
 import "../shared/inner.css";
 import "./ops.css";
+import "../shared/inner_icons.js";
 
 import { addTexts } from "../shared/i18n.js";
 import { en as innerEn } from "../shared/inner_messages_en.js";

@@ -1,6 +1,6 @@
 /** Who is connected from where, who is present, and why that changed last. No message text ever comes to this page. */
 
-import { useSignal } from "@preact/signals";
+import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 
 import { Operations } from "../sdk/operations.js";
@@ -13,6 +13,8 @@ import { Notices } from "../shared/notices.jsx";
 import { Waiting } from "../shared/waiting.jsx";
 import { AlarmList } from "./alarm_list.jsx";
 import { Charts } from "./charts.jsx";
+import { NodeTable } from "./node_table.jsx";
+import { figuresOf } from "./nodes.js";
 import { PresenceBoard } from "./presence_board.jsx";
 import { PresenceLog } from "./presence_log.jsx";
 import { Errors, SlowConsumers } from "./problems.jsx";
@@ -56,7 +58,9 @@ function Dashboard({ live, signOut }) {
       for (const end of ends) end();
     };
   }, [live, operations, sessions, statistics]);
-  if (view.value.wall) return <Wall live={live} statistics={statistics.value} />;
+  const whole = useComputed(() => figuresOf(statistics.value, "")).value;
+  const figures = useComputed(() => figuresOf(statistics.value, view.value.of)).value;
+  if (view.value.wall) return <Wall live={live} statistics={whole} />;
   return (
     <div class="ops">
       <a class="skip" href="#sessions">
@@ -65,17 +69,23 @@ function Dashboard({ live, signOut }) {
       <Bar live={live} signOut={signOut} />
       <Notices live={live} />
       <main>
-        <AlarmList live={live} statistics={statistics.value} />
-        <Tiles live={live} sessions={sessions.value} />
-        <SessionTable live={live} sessions={sessions.value} operations={operations} />
-        <Charts live={live} statistics={statistics.value} />
+        <AlarmList live={live} statistics={whole} />
+        <Tiles live={live} sessions={sessions.value} statistics={whole} />
+        <SessionTable
+          live={live}
+          sessions={sessions.value}
+          operations={operations}
+          of={statistics.value.others.size > 0 ? statistics.value.node : ""}
+        />
+        <NodeTable live={live} statistics={statistics.value} />
+        <Charts live={live} statistics={figures} />
         <div class="columns">
           <PresenceBoard live={live} />
           <PresenceLog live={live} presence={presence} operations={operations} />
         </div>
         <div class="columns">
-          <SlowConsumers live={live} sessions={sessions.value} statistics={statistics.value} />
-          <Errors live={live} statistics={statistics.value} />
+          <SlowConsumers live={live} sessions={sessions.value} statistics={figures} />
+          <Errors live={live} statistics={figures} />
         </div>
       </main>
     </div>

@@ -8,14 +8,15 @@
  * @property {string} user     Empty for everybody.
  * @property {string} who      Whose presence is asked for; empty for everybody's.
  * @property {string} at       `2026-11-24T14:03`, in the page's time zone; empty for now.
+ * @property {string} of       The node whose figures are shown; empty for all.
  * @property {boolean} wall
  */
 
 /** @type {Readonly<View>} */
-export const WHOLE_VIEW = { text: "", side: "", node: "", user: "", who: "", at: "", wall: false };
+export const WHOLE_VIEW = { text: "", side: "", node: "", user: "", who: "", at: "", of: "", wall: false };
 
 /** Names in the address, short, because people read them to each other. @type {Record<Exclude<keyof View, 'wall'>, string>} */
-const NAMES = { text: "q", side: "side", node: "node", user: "user", who: "who", at: "at" };
+const NAMES = { text: "q", side: "side", node: "node", user: "user", who: "who", at: "at", of: "of" };
 const MAX_CHARS = 100;
 
 /**

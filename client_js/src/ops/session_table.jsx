@@ -14,8 +14,9 @@ import { show, view } from "./view.js";
 /** @typedef {import('../shared/live.js').Live} Live */
 /** @typedef {import('./session_filter.js').Session} Session */
 
-/** @param {{ live: Live, sessions: import('../sdk/sessions.js').Sessions, operations: import('../sdk/operations.js').Operations }} props */
-export function SessionTable({ live, sessions, operations }) {
+/** @param {{ live: Live, sessions: import('../sdk/sessions.js').Sessions, operations: import('../sdk/operations.js').Operations, of: string }} props
+ *   `of`: the node whose sessions these are, where there are others; else empty. */
+export function SessionTable({ live, sessions, operations, of }) {
   /** @type {import('@preact/signals').Signal<import('./confirmation.jsx').Question | undefined>} */
   const question = useSignal(undefined);
   /** What was done last, for those who can't see that a row is gone. */
@@ -34,6 +35,11 @@ export function SessionTable({ live, sessions, operations }) {
         <span class="count" role="status">
           {sessions.current ? t("ops_shown", { shown: shown.length, total }) : t("state_unknown")}
         </span>
+        {of !== "" && (
+          <span class="count">
+            {t("ops_of_node")} <bdi>{of}</bdi>
+          </span>
+        )}
         <span class="spacer" />
         <Filters live={live} sessions={all} />
       </header>

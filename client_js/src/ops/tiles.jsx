@@ -7,15 +7,19 @@ import { formatBytes } from "./format_bytes.js";
 /** @typedef {import('../shared/live.js').Live} Live */
 /** @typedef {import('../sdk/sessions.js').Sessions} Sessions */
 
-/** @param {{ live: Live, sessions: Sessions }} props */
-export function Tiles({ live, sessions }) {
+/** @typedef {import('../sdk/statistics.js').Statistics} Statistics */
+
+/** @param {{ live: Live, sessions: Sessions, statistics: Readonly<Statistics> }} props   `statistics`: of all nodes. */
+export function Tiles({ live, sessions, statistics }) {
   const presence = live.presence.value;
   const all = [...sessions.sessions.values()];
   const buffered = all.reduce((sum, { bufferedBytes }) => sum + bufferedBytes, 0);
   const unknown = t("state_unknown");
+  // The table is of one node and there at once; the figures are of all and some seconds old.
+  const newest = statistics.current && statistics.others.size > 0 ? statistics.steps.at(-1) : undefined;
   return (
     <dl class="tiles">
-      <Tile label={t("ops_sessions")} value={sessions.current ? `${all.length}` : unknown} />
+      <Tile label={t("ops_sessions")} value={sessions.current ? `${newest?.sessions ?? all.length}` : unknown} />
       <Tile label={t("ops_people_online")} value={presence.current ? `${presence.users.size}` : unknown} />
       {live.sides.map((side) => (
         <Tile
@@ -25,7 +29,10 @@ export function Tiles({ live, sessions }) {
           side={side}
         />
       ))}
-      <Tile label={t("ops_buffered")} value={sessions.current ? formatBytes(buffered) : unknown} />
+      <Tile
+        label={t("ops_buffered")}
+        value={sessions.current ? formatBytes(newest?.bufferedBytes ?? buffered) : unknown}
+      />
     </dl>
   );
 }

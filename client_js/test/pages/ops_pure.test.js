@@ -41,6 +41,7 @@ describe("a permalink", () => {
       user: "south-1",
       who: "north-1",
       at: "2026-11-24T14:03",
+      of: "b",
       wall: true,
     };
     assert.deepEqual(readView(writeView(view)), view);

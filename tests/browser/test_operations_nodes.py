@@ -1,0 +1,80 @@
+"""The operations page of an office of two nodes, with a real Redis and PostgreSQL between them."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import SignIn, SitDown
+from tests.live_server import LiveServer
+from tests.postgres_server import PASSWORD, PostgresServer
+from tests.redis_server import shared_redis
+
+pytestmark = [pytest.mark.browser, pytest.mark.system]
+
+# A step is 5 s long, and the sum waits for the node that ends it last.
+_FIGURES_MS = 20_000
+
+
+@pytest.fixture(scope="module")
+def server(
+    client_build: None, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+) -> Iterator[LiveServer]:
+    settings = {
+        "LIAISON_OFFICE__ID": postgres_server.new_office(),
+        "LIAISON_POSTGRES__URL": postgres_server.url(password=""),
+        "LIAISON_POSTGRES__PASSWORD": PASSWORD,
+        "LIAISON_REDIS__URL": f"redis://{shared_redis().address}",
+        "LIAISON_SERVER__WORKERS": "2",
+        "LIAISON_SERVER__NODE": "node",
+    }
+    with LiveServer(tmp_path_factory.mktemp("office") / "data", settings) as live:
+        yield live
+
+
+def _figures(page: Page) -> list[list[str]]:
+    """What stands in each row: all nodes first, then each."""
+    rows = page.locator("table.nodes tbody tr")
+    return [[cell.strip() for cell in row.locator("th, td").all_inner_texts()] for row in rows.all()]
+
+
+def _sessions_add_up(page: Page, least: int) -> bool:
+    everything, *nodes = (int(row[1]) if row[1].isdigit() else -1 for row in _figures(page))
+    return len(nodes) == 2 and min(nodes) >= 0 and everything == sum(nodes) >= least
+
+
+def test_figures_of_every_node_and_their_sum_are_on_one_page(sign_in: SignIn, sit_down: SitDown) -> None:
+    people = [sit_down(user) for user in ("south-1", "south-2", "north-1", "north-2")]
+    ops = sign_in("ops", "/ops")
+    rows = ops.locator("table.nodes tbody tr")
+    expect(rows).to_have_count(3, timeout=_FIGURES_MS)
+    headings = ops.locator("table.nodes thead").inner_text()
+    assert "남측 → 북측 p99" in headings
+    assert "북측 → 남측 p99" in headings
+    for number, screen in enumerate(people):
+        screen.say(f"합계에 듭니다 {number}")
+    # Four people and ops, at whichever of the two nodes.
+    for _ in range(_FIGURES_MS // 250):
+        if _sessions_add_up(ops, 5):
+            break
+        ops.wait_for_timeout(250)
+    assert _sessions_add_up(ops, 5), _figures(ops)
+    expect(ops.locator(".tiles dd").first).to_have_text("5", timeout=_FIGURES_MS)
+    assert not any("–" in row[5:7] for row in _figures(ops)[:1]), "the sum tells how long both directions take"
+
+
+def test_a_node_is_chosen_for_the_charts_and_stays_chosen_in_the_address(sign_in: SignIn) -> None:
+    ops = sign_in("ops", "/ops")
+    rows = ops.locator("table.nodes tbody tr")
+    expect(rows).to_have_count(3, timeout=_FIGURES_MS)
+    heading = ops.locator("[aria-labelledby=charts-title] .count")
+    expect(heading).to_have_text("모든 노드")
+    button = rows.nth(2).get_by_role("button")
+    name = button.inner_text()
+    button.click()
+    expect(heading).to_contain_text(name)
+    expect(ops).to_have_url(re.compile(r"[?&]of="))
+    ops.reload()
+    expect(heading).to_contain_text(name, timeout=_FIGURES_MS)
+    expect(rows.nth(2).get_by_role("button")).to_have_attribute("aria-pressed", "true", timeout=_FIGURES_MS)
