@@ -75,15 +75,16 @@ def test_switcher_goes_to_a_channel_by_a_few_letters_on_any_keyboard_layout(sit_
 
 
 def test_help_lists_the_shortcuts_and_closes_with_escape(sit_down: SitDown) -> None:
-    page = sit_down("south-1", **BRITISH).page
+    screen = sit_down("south-1", **BRITISH)
+    page = screen.page
     expect(page.locator(".person").first).to_be_visible()
-    page.keyboard.press("Control+/")
+    screen.composer.press("Control+/")
     sheet = page.get_by_role("dialog")
     expect(sheet).to_contain_text("Go to a channel or personCtrlK")
     expect(sheet).to_contain_text("Correct your last message")
     page.keyboard.press("Escape")
     expect(sheet).to_have_count(0)
-    expect(page.locator("#composer")).to_be_focused()
+    expect(screen.composer).to_be_focused()
 
 
 def test_general_channel_comes_first_in_its_group(sit_down: SitDown) -> None:

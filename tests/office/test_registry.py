@@ -48,9 +48,13 @@ class FlakyDirectory(SqlDirectory):
         self.has_read = asyncio.Event()
         self.on_touch: Callable[[], object] = lambda: None
         self.loads = 0
+        self.looks = 0
         self.touched: list[Mapping[str, Millis]] = []
 
     async def revision(self) -> int:
+        self.looks += 1
+        # As from a store that is somewhere else: others get their turn meanwhile.
+        await asyncio.sleep(0)
         self._fail_when_gone()
         return await super().revision()
 
@@ -160,6 +164,40 @@ def test_whatever_is_wrong_with_a_secret_the_error_is_one(house: House, secret: 
         house.registry.authenticate("lsn_" + "z" * 43)
     assert wrong.value.code is ErrorCode.UNAUTHENTICATED
     assert (wrong.value.code, wrong.value.message) == (unknown.value.code, unknown.value.message)
+
+
+async def test_a_secret_that_another_node_gave_out_a_moment_ago_is_recognised(house: House, clock: HandClock) -> None:
+    elsewhere = Registry(house.directory, clock)
+    await elsewhere.start()
+    secret = "lsn_" + "n" * 43
+    await house.directory.add_credential(
+        Credential(
+            digest_of(secret), KIM.user, CredentialKind.BROWSER, "", clock.wall_ms(), Millis(clock.wall_ms() + YEAR_MS)
+        ),
+        actor=KIM.user,
+    )
+    with pytest.raises(Refused):
+        elsewhere.authenticate(secret)
+    clock.advance(1)
+    assert await elsewhere.recognise(secret) == Actor(KIM, digest_of(secret))
+
+
+async def test_unknown_secrets_that_come_at_once_share_a_look_at_the_directory(house: House, clock: HandClock) -> None:
+    looks = house.directory.looks
+    clock.advance(1)
+    secrets = ["lsn_" + letter * 43 for letter in "abcdefgh"] + ["", "nonsense"]
+    asked = [asyncio.ensure_future(house.registry.recognise(secret)) for secret in secrets]
+    await asyncio.sleep(0)
+    clock.advance(1)
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(answer, Refused) and answer.code is ErrorCode.UNAUTHENTICATED for answer in answers)
+    assert house.directory.looks - looks <= 2
+
+
+async def test_an_unknown_secret_is_not_refused_for_good_while_the_directory_is_gone(house: House) -> None:
+    house.directory.is_gone = True
+    with pytest.raises(Unavailable):
+        await house.registry.recognise("lsn_" + "n" * 43)
 
 
 def test_an_expired_secret_is_refused_without_asking_the_directory(house: House, clock: HandClock) -> None:

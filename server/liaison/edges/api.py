@@ -316,7 +316,7 @@ class Api:
 
     async def _execute_register(self, request: web.Request, command: frames.Command) -> web.StreamResponse:
         _query(request, NoQuery)
-        return answer(request, await self._office.execute(self._actor(request), command))
+        return answer(request, await self._office.execute(await self._actor(request), command))
 
     # --- signing in and out ---------------------------------------------------------------------------------------
 
@@ -332,19 +332,19 @@ class Api:
     async def logout(self, request: web.Request) -> web.StreamResponse:
         """End a browser's session, or a token."""
         _query(request, NoQuery)
-        await self._office.accounts.logout(self._actor(request))
+        await self._office.accounts.logout(await self._actor(request))
         return self._without_cookie(answer(request, Done()))
 
     async def logout_everywhere(self, request: web.Request) -> web.StreamResponse:
         """End everything that lets this account in, this request's way in among them."""
         _query(request, NoQuery)
-        await self._office.accounts.logout_everywhere(self._actor(request))
+        await self._office.accounts.logout_everywhere(await self._actor(request))
         return self._without_cookie(answer(request, Done()))
 
     async def sign_ins(self, request: web.Request) -> web.StreamResponse:
         """Say where this account is signed in."""
         _query(request, NoQuery)
-        actor = self._actor(request)
+        actor = await self._actor(request)
         found = await self._office.accounts.sign_ins(actor)
         rows = [
             SignIn(one.kind.value, one.label, one.created_ms, one.expires_ms, one.digest == actor.credential)
@@ -355,7 +355,7 @@ class Api:
     async def password(self, request: web.Request) -> web.StreamResponse:
         """Change one's own password, and let this browser in anew."""
         _query(request, NoQuery)
-        actor = self._actor(request)
+        actor = await self._actor(request)
         address = self._pace.admit(request)
         body = await self._body(request, PasswordBody)
         login = await self._office.accounts.change_password(actor, body.current, body.new, address)
@@ -386,19 +386,19 @@ class Api:
     async def me(self, request: web.Request) -> web.StreamResponse:
         """Say who this is."""
         _query(request, NoQuery)
-        return answer(request, person_info(self._actor(request).account))
+        return answer(request, person_info((await self._actor(request)).account))
 
     # --- commands -------------------------------------------------------------------------------------------------
 
     async def channels(self, request: web.Request) -> web.StreamResponse:
         """See frames.Channels."""
         _query(request, NoQuery)
-        return await self._execute(request, self._actor(request), frames.Channels(id=_ID))
+        return await self._execute(request, await self._actor(request), frames.Channels(id=_ID))
 
     async def publish(self, request: web.Request) -> web.StreamResponse:
         """See frames.Publish."""
         _query(request, NoQuery)
-        actor = self._actor(request)
+        actor = await self._actor(request)
         body = await self._body(request, PublishBody)
         command = frames.Publish(
             id=_ID,
@@ -429,7 +429,7 @@ class Api:
 
     async def history(self, request: web.Request) -> web.StreamResponse:
         """See frames.History."""
-        actor = self._actor(request)
+        actor = await self._actor(request)
         query = _query(request, HistoryQuery)
         command = frames.History(
             id=_ID, channel=_channel(request), after=query.after, before=query.before, limit=query.limit
@@ -439,7 +439,7 @@ class Api:
     async def correct(self, request: web.Request) -> web.StreamResponse:
         """See frames.Correct."""
         _query(request, NoQuery)
-        actor = self._actor(request)
+        actor = await self._actor(request)
         body = await self._body(request, CorrectionBody)
         command = frames.Correct(id=_ID, channel=_channel(request), key=body.key, seq=_seq(request), text=body.text)
         return await self._execute(request, actor, command)
@@ -447,7 +447,7 @@ class Api:
     async def withdraw(self, request: web.Request) -> web.StreamResponse:
         """See frames.Withdraw."""
         _query(request, NoQuery)
-        actor = self._actor(request)
+        actor = await self._actor(request)
         body = await self._body(request, WithdrawalBody)
         command = frames.Withdraw(id=_ID, channel=_channel(request), key=body.key, seq=_seq(request))
         return await self._execute(request, actor, command)
@@ -455,7 +455,7 @@ class Api:
     async def react(self, request: web.Request) -> web.StreamResponse:
         """See frames.React."""
         _query(request, NoQuery)
-        actor = self._actor(request)
+        actor = await self._actor(request)
         body = await self._body(request, ReactionBody)
         command = frames.React(
             id=_ID,
@@ -470,7 +470,7 @@ class Api:
     async def read(self, request: web.Request) -> web.StreamResponse:
         """See frames.Read."""
         _query(request, NoQuery)
-        actor = self._actor(request)
+        actor = await self._actor(request)
         body = await self._body(request, ReadBody)
         await self._office.execute(actor, frames.Read(id=_ID, channel=_channel(request), seq=body.seq))
         return answer(request, Done())
@@ -478,11 +478,11 @@ class Api:
     async def presence(self, request: web.Request) -> web.StreamResponse:
         """See frames.Presence."""
         _query(request, NoQuery)
-        return await self._execute(request, self._actor(request), frames.Presence(id=_ID, watch=False))
+        return await self._execute(request, await self._actor(request), frames.Presence(id=_ID, watch=False))
 
     async def search(self, request: web.Request) -> web.StreamResponse:
         """See frames.Search."""
-        actor = self._actor(request)
+        actor = await self._actor(request)
         query = _query(request, SearchQuery)
         command = frames.Search(
             id=_ID, query=query.q, channel=query.channel, before_ms=query.before_ms, limit=query.limit
@@ -491,7 +491,7 @@ class Api:
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Follow a channel: after `Last-Event-ID` if given, else the last `tail` messages and what comes then."""
-        actor = self._actor(request)
+        actor = await self._actor(request)
         query = _query(request, StreamQuery)
         position = _last_event_id(request)
         self._pace.admit(request)
@@ -514,11 +514,11 @@ class Api:
 
     # --- what a request says --------------------------------------------------------------------------------------
 
-    def _actor(self, request: web.Request) -> Actor:
+    async def _actor(self, request: web.Request) -> Actor:
         """Say whose request it is. Raises Refused: UNAUTHENTICATED, ORIGIN_REFUSED; Unavailable."""
         secret = presented(request, uses_tls=self._settings.uses_tls)
         check_no_forgery(request, secret, self._settings.allowed_origins)
-        return self._office.authenticate(secret.secret)
+        return await self._office.recognise(secret.secret)
 
     async def _body(self, request: web.Request, kind: type[Body]) -> Body:
         """Read the body within its time and size. Raises Refused, HTTPRequestEntityTooLarge."""

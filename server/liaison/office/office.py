@@ -268,6 +268,10 @@ class Office:
         """Say whose bearer token or cookie this is. Raises Refused(UNAUTHENTICATED), Unavailable."""
         return self.registry.authenticate(secret)
 
+    async def recognise(self, secret: str) -> Actor:
+        """Say the same, also of a secret that another node gave out a moment ago."""
+        return await self.registry.recognise(secret)
+
     def open_session(self, connection: Connection, wire: WireFormat, secret: str, peer: Peer) -> Session:
         """Begin a WebSocket session; `secret` is what the upgrade request carried, or empty. Raises Unavailable."""
         if self._draining:

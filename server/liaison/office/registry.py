@@ -84,8 +84,13 @@ class Registry:
 
         Whoever changed the directory awaits this, so that the change is in force when they answer.
         """
+        await self._refresh()
+
+    async def _refresh(self, *, unless_since: Millis | None = None) -> None:
         async with self._reading:
             now_ms = self._clock.monotonic_ms()
+            if unless_since is not None and self._confirmed_at is not None and self._confirmed_at > unless_since:
+                return
             is_due = self._read_at is None or now_ms - self._read_at >= RECHECK_MS
             if is_due or await self._directory.revision() != self._rights.revision:
                 after = await self._directory.load()
@@ -125,6 +130,19 @@ class Registry:
         except DirectoryUnavailableError:
             self._uses = uses | self._uses
             raise
+
+    async def recognise(self, secret: str) -> Actor:
+        """Say whose secret this is, also if another node gave it out a moment ago. Raises as `authenticate` does.
+
+        Whoever signs in at one node may open their socket at another, before it has asked the directory again. However
+        many unknown secrets come at once, they share a look.
+        """
+        if not self.is_stale and _is_secret(secret) and digest_of(secret) not in self._rights.credentials:
+            try:
+                await self._refresh(unless_since=self._clock.monotonic_ms())
+            except DirectoryUnavailableError as error:
+                raise Unavailable("accounts can't be read at the moment") from error
+        return self.authenticate(secret)
 
     def authenticate(self, secret: str) -> Actor:
         """Say whose secret this is.
@@ -190,7 +208,7 @@ class Registry:
 
     def _credential(self, secret: str) -> Credential | None:
         # Checked before anything is computed: a cookie can hold any bytes, and none at all.
-        if len(secret) != _SECRET_CHARS or not secret.startswith(TOKEN_PREFIX) or not secret.isascii():
+        if not _is_secret(secret):
             return None
         digest = digest_of(secret)
         credential = self._rights.credentials.get(digest)
@@ -201,6 +219,10 @@ class Registry:
         if before != after:
             for listener in tuple(self._listeners.values()):
                 listener(before, after)
+
+
+def _is_secret(secret: str) -> bool:
+    return len(secret) == _SECRET_CHARS and secret.startswith(TOKEN_PREFIX) and secret.isascii()
 
 
 def _refused(code: ErrorCode) -> Refused:

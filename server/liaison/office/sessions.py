@@ -338,7 +338,9 @@ class Session:
 
     async def _connect(self, command: frames.Connect) -> None:
         try:
-            actor = self._office.authenticate(command.token or self._secret)
+            actor = await self._office.recognise(command.token or self._secret)
+            if self.state is not State.CONNECTING:
+                return
             self._office.admit(self, actor)
             self.client, self.device = command.client, command.device
             reply = await self._office.connect_reply(command.id, self.id, actor, self.wire)
