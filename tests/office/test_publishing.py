@@ -8,7 +8,7 @@ from contextlib import suppress
 from liaison.adapters.memory_bus import MemoryBus
 from liaison.core.identifiers import ChannelId
 from liaison.office.hub import Hub, Hubs
-from liaison.office.publishing import Published, Publisher, Submission
+from liaison.office.publishing import GATHERING_TURNS, Published, Publisher, Submission
 from liaison.ports.log import LogFullError, LogUnavailableError, UnknownOutcomeError
 from liaison.protocol.errors import ErrorCode, LiaisonError
 from liaison.protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES
@@ -90,6 +90,32 @@ def test_what_queues_during_an_append_is_the_next_batch_in_order() -> None:
         await desk.publisher.drained()
         assert desk.log.batches == [["k1"], ["k2", "k3", "k4"]]
         assert sender.seqs == [1, 2, 3, 4]
+
+    at_desk(scenario)
+
+
+def test_a_burst_that_comes_in_over_some_turns_of_the_loop_is_one_batch() -> None:
+    async def scenario(desk: Desk) -> None:
+        sender = Sender(desk, "south-1")
+        for number in range(5):
+            sender.submit(number)
+            await asyncio.sleep(0)
+        await desk.publisher.drained()
+        assert [len(batch) for batch in desk.log.batches] == [5]
+
+    at_desk(scenario)
+
+
+def test_nobody_waits_for_a_burst_that_does_not_end() -> None:
+    async def scenario(desk: Desk) -> None:
+        sender = Sender(desk, "south-1")
+        for number in range(3 * GATHERING_TURNS):
+            sender.submit(number)
+            await asyncio.sleep(0)
+            if desk.log.batches:
+                break
+        assert GATHERING_TURNS - 1 <= number <= GATHERING_TURNS + 1
+        await desk.publisher.drained()
 
     at_desk(scenario)
 
