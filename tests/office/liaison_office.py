@@ -29,6 +29,7 @@ from liaison.office.session_table import SessionTable
 from liaison.office.sessions import Peer
 from liaison.office.settings import OfficeSettings
 from liaison.ports.directory import Secrets
+from liaison.ports.log import Log
 from liaison.protocol.codec import WireFormat
 from liaison.protocol.commands import AnyCommand
 from liaison.protocol.errors import LiaisonError
@@ -85,8 +86,8 @@ class LiaisonOffice:
             await self.directory.add_credential(credential, actor="test")
 
     @asynccontextmanager
-    async def node(self, name: str = "n1") -> AsyncIterator[Office]:
-        """Run a node; the last one that was begun is the one that is asked."""
+    async def node(self, name: str = "n1", log: Log | None = None) -> AsyncIterator[Office]:
+        """Run a node, by its own way to the log; the last one that was begun is the one that is asked."""
         world, rng = self._world, random.Random(1)
         registry = Registry(self.directory, world.clock)
         desks = Desks(
@@ -96,7 +97,7 @@ class LiaisonOffice:
             session_table=SessionTable(name),
             departments=self._departments,
         )
-        self.brittle = BrittleLog(self.log)
+        self.brittle = BrittleLog(log or self.log)
         ports = World(
             log=self.brittle,
             reads=SqlReadPositions(self.database),
@@ -113,11 +114,14 @@ class LiaisonOffice:
 
     async def ask(self, user: str, type_: str, **fields: Any) -> Any:
         """Carry a command out for a user and give the reply as plain values. Raises LiaisonError."""
+        return await self.ask_at(self.office, user, type_, **fields)
+
+    async def ask_at(self, office: Office, user: str, type_: str, **fields: Any) -> Any:
+        """Ask one node; see `ask`."""
         if "key" in COMMANDS[type_].__struct_fields__:
             fields.setdefault("key", f"key {next(self._keys)}")
         command = msgspec.convert({"type": type_, "id": 1, **fields}, COMMANDS[type_])
-        reply = await self.office.execute(self.office.authenticate(secret_of(user)), command)
-        return msgspec.to_builtins(reply)
+        return msgspec.to_builtins(await office.execute(office.authenticate(secret_of(user)), command))
 
     async def refused(self, user: str, type_: str, **fields: Any) -> str:
         """Give the error that answers a command."""
