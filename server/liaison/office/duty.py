@@ -31,7 +31,7 @@ from liaison.core.rights import Role
 from liaison.office.actor import Actor
 from liaison.office.dispatch_views import Folder, Selection, View
 from liaison.office.duty_rosters import Rosters, on_duty
-from liaison.office.registers import Handler, folded
+from liaison.office.registers import Handler, folded, readable_line
 from liaison.ports.log import LogUnavailableError
 from liaison.protocol import duty_frames as frames
 from liaison.protocol.errors import ErrorCode, LiaisonError, Refused
@@ -221,7 +221,7 @@ class DutyDepartment:
     async def hand_over(self, actor: Actor, command: frames.DutyHandOver) -> frames.DutyHandoverReply:
         """Offer what is open to whoever comes in. Raises LiaisonError."""
         hand = self._hand(actor, command.key)
-        notes = tuple(Item("note", "", _line(note)) for note in command.notes)
+        notes = tuple(Item("note", "", readable_line(note)) for note in command.notes)
         register = self._rosters.registers[hand.side]
         items = (*await self._open_items(actor, hand.side, await register.current()), *notes)
 
@@ -381,13 +381,6 @@ _LAST_MOMENT_MS: Final = 221_845_392_000_000
 
 def _officer(watches: Sequence[Watch]) -> str:
     return next((watch.user for watch in watches if watch.duty is Duty.OFFICER), "")
-
-
-def _line(text: str) -> str:
-    line = text.strip()
-    if not line or not line.isprintable():
-        raise Refused(ErrorCode.INVALID, "a note is one line that can be read")
-    return line
 
 
 def _items_info(items: Sequence[Item]) -> list[frames.OpenItem]:

@@ -64,10 +64,12 @@ class Recorded(Generic[S]):
 
 
 async def folded(log: Log, channel: ChannelId, initial: S, fold: Callable[[S, Entry], S]) -> S:
-    """Give a register's state once, for who only looks. Raises LogUnavailableError."""
+    """Give a register's state once, for who only looks. Raises LogUnavailableError, LogUnreadableError."""
     state, after = initial, 0
     while True:
         page = await log.read(channel, after=after, limit=MAX_PAGE_MESSAGES, max_bytes=MAX_PAGE_BYTES)
+        if page.head > after and not page.entries:
+            raise LogUnreadableError(f"{channel} has no entry {after + 1}, and its head is {page.head}")
         for entry in page.entries:
             state, after = fold(state, entry), entry.seq
         if after >= page.head:
