@@ -1,6 +1,9 @@
 """Line checks on the command line: the strip that both sides read."""
 
-from liaison.cli.demo_office import line_check_history
+import pytest
+
+from liaison.cli.demo_office import demo_roster, line_check_history
+from liaison.core.duty_roster import Hours, check_roster
 from liaison.core.identifiers import DelegationId, Millis
 from liaison.core.line_check import Outcome
 from liaison.core.line_check_register import Checks, fold
@@ -31,3 +34,12 @@ def test_the_demonstration_shows_every_outcome_and_leaves_no_check_without_an_en
     due = checks.due_between(Millis(0), Millis(NOW_MS - 600_000))
     assert len(due) > 20
     assert {slot.name for slot in due} == set(checks.checks)
+
+
+@pytest.mark.parametrize("day", range(7))
+def test_the_demonstrations_rota_is_one_that_an_office_would_take(day: int) -> None:
+    now_ms = Millis(NOW_MS + day * 86_400_000)
+    roster = demo_roster("south", "Asia/Seoul", now_ms)
+    check_roster(roster, Hours())
+    # 10:30 UTC is the evening in Seoul; at noon somebody is on duty on every day.
+    assert len(roster.on_duty(Millis(now_ms - 8 * 3_600_000))) >= 1

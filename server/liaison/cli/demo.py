@@ -78,7 +78,9 @@ def demo(*, config_file: Path | None, data: Path | None, host: str, port: int | 
 async def _write_the_past(office: BackOffice, config: Config) -> None:
     """Give an office that has nobody in it yet what a running one couldn't be given any more."""
     if not office.registry.rights.accounts:
-        await demo_office.write_line_checks(office.log, config.line_check_schedule, office.clock.wall_ms())
+        now_ms = office.clock.wall_ms()
+        await demo_office.write_line_checks(office.log, config.line_check_schedule, now_ms)
+        await demo_office.write_rosters(office.log, config.profile, now_ms)
 
 
 async def _furnish(office: Office, file: Path) -> _Credentials:

@@ -3,14 +3,20 @@
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
+from liaison.core import duty
+from liaison.core.duty_files import read_csv
+from liaison.core.duty_roster import Roster
 from liaison.core.entries import Draft, EntryKind
 from liaison.core.identifiers import NO_DELEGATION, ChannelId, DelegationId, Millis, UserId
 from liaison.core.line_check import Event, Heartbeat, Outcome, Reason, Verdict
 from liaison.core.line_check_register import Check, Hand, Record, begin, ending, missing, opening
 from liaison.core.line_check_schedule import Schedule, Slot
-from liaison.core.register_channels import LINE_CHECKS
+from liaison.core.profile import OfficeProfile
+from liaison.core.register_channels import LINE_CHECKS, own_duty
 from liaison.core.rights import Account, Channel, Role
 from liaison.office.accounts import Accounts
 from liaison.office.registry import Registry
@@ -184,3 +190,31 @@ async def write_line_checks(log: Log, schedule: Schedule, now_ms: Millis) -> Non
         return
     for time_ms, draft in line_check_history(schedule, now_ms):
         await log.append(LINE_CHECKS, [draft], time_ms)
+
+
+_ROSTER: Final = """user,duty,first,begins,ends,days,every_weeks,last
+{side}-1,officer,{monday},09:00,18:00,MO-FR,1,
+{side}-2,staff,{monday},09:00,18:00,MO WE FR,1,
+{side}-3,officer,{saturday},09:00,18:00,SA SU,2,
+{side}-4,officer,{next_saturday},09:00,18:00,SA SU,2,
+"""
+
+
+def demo_roster(side: str, time_zone: str, now_ms: Millis) -> Roster:
+    """Give a side's rota: weekdays by one officer with another beside, weekends by two in turn."""
+    today = datetime.fromtimestamp(now_ms / 1000, ZoneInfo(time_zone)).date()
+    monday = today - timedelta(days=today.weekday() + 7)
+    saturday = monday + timedelta(days=5)
+    next_saturday = saturday + timedelta(days=7)
+    text = _ROSTER.format(side=side, monday=monday, saturday=saturday, next_saturday=next_saturday)
+    return read_csv(text, time_zone)
+
+
+async def write_rosters(log: Log, profile: OfficeProfile, now_ms: Millis) -> None:
+    """Put up a roster for each side that has none."""
+    for delegation in profile.delegations:
+        channel = own_duty(delegation.id)
+        if not (await log.heads([channel]))[channel].seq:
+            hand = duty.Hand(UserId(f"{delegation.id}-head"), delegation.id, "demo roster")
+            roster = demo_roster(delegation.id, delegation.time_zone, now_ms)
+            await log.append(channel, [duty.put_up(duty.DutyBook(), hand, roster, 0)], now_ms)
