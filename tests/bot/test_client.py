@@ -15,11 +15,12 @@ from liaison.bot.feed import MAX_WAITING
 from liaison.bot.harness import VirtualTime
 from liaison.protocol import frames
 from liaison.protocol.close_codes import CloseCode
+from liaison.protocol.duty_frames import Duty
 from liaison.protocol.errors import ErrorCode
 from liaison.protocol.line_check_frames import LineChecks
 from liaison.protocol.names import WEBSOCKET_PATH
 from tests.bot.peer import GENERAL, TOKEN, Peer, RecordedTime, channel_info, connected, listening, message
-from tests.vectors import line_checks
+from tests.vectors import duty, line_checks
 
 
 async def texts(feed: Any, count: int) -> list[str]:
@@ -674,6 +675,21 @@ async def test_line_checks_are_asked_and_read() -> None:
         asking = asyncio.ensure_future(client.line_checks())
         await talk.send(msgspec.structs.replace(replies[1], id=(await talk.expect(LineChecks)).id))
         assert (await asking).next is None
+
+
+async def test_duty_is_asked_and_read() -> None:
+    replies = [reply for command, reply in duty.ANSWERS if command == "duty"]
+    async with listening() as peer, connected(peer) as (client, talk):
+        asking = asyncio.ensure_future(client.duty())
+        await talk.send(msgspec.structs.replace(replies[0], id=(await talk.expect(Duty)).id))
+        desks = await asking
+        assert [(side.delegation, side.present, side.here) for side in desks.sides] == [
+            ("north", 0, ()),
+            ("south", 1, ("south-2",)),
+        ]
+        asking = asyncio.ensure_future(client.duty())
+        await talk.send(msgspec.structs.replace(replies[1], id=(await talk.expect(Duty)).id))
+        assert (await asking).is_stale
 
 
 async def test_question_that_is_refused_raises() -> None:

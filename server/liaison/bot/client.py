@@ -22,6 +22,7 @@ from liaison.bot.link import CannotConnect, Dial, Socket, SocketClosed, socket_u
 from liaison.bot.messages import (
     Channel,
     ChannelChange,
+    Desks,
     Fields,
     Found,
     GoAway,
@@ -35,6 +36,7 @@ from liaison.bot.messages import (
     Welcome,
     read,
     read_channels,
+    read_desks,
     read_line_checks,
     read_message,
     read_messages,
@@ -238,6 +240,10 @@ class Client:
     async def sign_head(self, channel: str, signed: Fields) -> Fields:
         """Put a signature under a channel's record; `liaison.bot.notary` makes them. Repeating it is harmless."""
         return await self._ask("sign_head", {"channel": channel, **signed})
+
+    async def duty(self) -> Desks:
+        """Give who is on duty on both sides now; the bot must be a member of its side's `duty`."""
+        return read_desks(await self._ask("duty", {}))
 
     async def typing(self, channel: str) -> None:
         """Show to one's own side, for 6 seconds, that something is being written."""

@@ -175,6 +175,31 @@ class LineChecks:
 
 
 @dataclass(frozen=True, slots=True)
+class DutySide:
+    """One side's duty desk, as finely as the bot may see it. (PROTOCOL.md §13.5)"""
+
+    delegation: str
+    granularity: str
+    staffed: bool
+    present: int | None = None
+    officer: str = ""
+    on_duty: tuple[str, ...] = ()
+    here: tuple[str, ...] = ()
+    until_ms: int = 0
+    holder: str = ""
+    unstaffed_since_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """Both sides' duty desks; while `is_stale` the office can't tell who is connected."""
+
+    time_ms: int
+    sides: tuple[DutySide, ...]
+    is_stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PresentPerson:
     """One person's presence as the bot may see it; `availability` is empty where it may not."""
 
@@ -335,6 +360,14 @@ def read_line_checks(frame: Fields) -> LineChecks:
     days = tuple(read(LineCheckDay, day, checks=_line_checks(day, "checks")) for day in _list(frame, "days"))
     upcoming = None if frame.get("next") is None else read(LineCheck, frame["next"])
     return read(LineChecks, frame, days=days, open=_line_checks(frame, "open"), next=upcoming)
+
+
+def read_desks(frame: Fields) -> Desks:
+    sides = tuple(
+        read(DutySide, side, on_duty=tuple(_list(side, "on_duty", [])), here=tuple(_list(side, "here", [])))
+        for side in _list(frame, "sides")
+    )
+    return read(Desks, frame, sides=sides)
 
 
 def _line_checks(frame: Fields, name: str) -> tuple[LineCheck, ...]:
