@@ -3,7 +3,7 @@
 #
 #   make run [ARGS='--port 9000']   the demo office on this machine
 #   make test                       everything: checks, Python tests, browser tests, JavaScript tests
-#   make check                      format, lint, types, layers, fast tests
+#   make check                      format, lint, types, layers, fast tests of Python and of JavaScript
 #   make torture                    real faults on a whole site, and figures; SECONDS=… of faults, SEED=…
 #   make bench, make bench-quick    figures on this machine; make bench-growth [ARGS=CURVE]: how they grow
 #   make screenshots               pictures of the pages, into client_js/screenshots/
@@ -19,11 +19,13 @@ LOCKS := deploy/requirements
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 BUILD_CLIENT := $(BIN)/python deploy/build_client.py
+# Whole files go to workers in the order of tests/conftest.py, the longest first.
+SHARED_TESTS := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 # Two steps that need the same half-made environment must not both make it.
 .NOTPARALLEL:
-.PHONY: help run test check torture bench bench-quick bench-growth screenshots client lock static-checks js-checks node system-packages clean
+.PHONY: help run test check torture bench bench-quick bench-growth screenshots client lock checks node system-packages clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -32,16 +34,14 @@ run: .venv/.server client
 	@$(BIN)/liaison demo $(ARGS)
 
 # The cheap checks come first, so that a misspelt name doesn't cost the minutes that the browser tests take.
-# Two workers share what measures nothing, the browser in a run of its own, because no asyncio test can follow it in one
-# process; what measures then has the machine for itself.
-test: system-packages static-checks js-checks
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not alone and not browser' $(ARGS)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'browser and not alone' $(ARGS)
+# Three workers share two cores for what measures nothing, since much of it waits; what measures then has the machine
+# for itself.
+test: system-packages checks
+	$(SHARED_TESTS) -m 'not alone' $(ARGS)
 	$(BIN)/python -m pytest -m alone $(ARGS)
-	$(BUILD_CLIENT) npm test
 
-check: static-checks js-checks
-	$(BIN)/python -m pytest --quiet -n 2 --dist loadfile -m 'not slow and not system and not browser' $(ARGS)
+check: checks
+	$(SHARED_TESTS) --quiet -m 'not slow and not system and not browser and not alone' $(ARGS)
 
 torture: system-packages .venv/.dev client
 	$(BIN)/python -m tests.torture --seconds $(SECONDS) --seed $(SEED) $(ARGS)
@@ -59,14 +59,13 @@ bench-growth: .venv/.dev client system-packages
 screenshots: .venv/.dev system-packages client
 	$(BIN)/python -m tests.browser.screenshots client_js/screenshots
 
-static-checks: .venv/.dev
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
-
-js-checks: .venv/.dev client
-	$(BUILD_CLIENT) npm run check
+# JavaScript is checked and tested beside Python, and its words shown after.
+checks: .venv/.dev client
+	@{ $(BUILD_CLIENT) npm run check && $(BUILD_CLIENT) npm test; } >.venv/javascript.log 2>&1 & javascript=$$!; \
+	set -x; $(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/lint-imports --no-logo && $(BIN)/mypy; \
+	{ python=$$?; set +x; } 2>/dev/null; wait $$javascript; javascript=$$?; \
+	if [ $$javascript -eq 0 ]; then tail -n 12 .venv/javascript.log; else cat .venv/javascript.log; fi; \
+	exit $$((python | javascript))
 
 # The builder compares a digest of client_js/ with the one it left beside the last bundle, so this may always run.
 client: node

@@ -3,7 +3,8 @@
 import os
 import shutil
 import signal
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,6 +34,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return max(ORDER.index(mark) for mark in _marks(item))
 
     items.sort(key=place)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        _longest_first(items, place)
+
+
+def _longest_first(items: list[pytest.Item], place: Callable[[pytest.Item], int]) -> None:
+    """Let workers that share files begin with those that take longest, so that none waits for another at the end.
+
+    What a file takes is guessed: by the time that it asks for, by its marks, by how many tests it has. The browser
+    still comes last.
+    """
+    sizes = Counter(item.path for item in items)
+    browser = ORDER.index("browser")
+
+    def turn(item: pytest.Item) -> tuple[bool, float, int, int]:
+        limit = item.get_closest_marker("timeout")
+        return place(item) == browser, -(limit.args[0] if limit else 0), -place(item), -sizes[item.path]
+
+    items.sort(key=turn)
 
 
 def _marks(item: pytest.Item) -> Iterable[str]:

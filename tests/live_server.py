@@ -1,18 +1,22 @@
 """The real `liaison serve` as a process, over a data directory with the demonstration's people and channels in it."""
 
 import asyncio
+import atexit
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -39,12 +43,18 @@ class LiveServer:
 
     People: `south-head`, `south-1` … `south-4`, the same for north, and `ops`; channels `joint/general`,
     `joint/weather`, `joint/crossings`, `south/desk`, `north/desk`; no messages. `settings` are environment variables
-    such as LIAISON_LIMITS__SESSIONS_PER_USER. `host` is an address of loopback. Everything blocks, and may be called
-    with an event loop running.
+    such as LIAISON_LIMITS__SESSIONS_PER_USER. `host` is an address of loopback. `program` is what Python runs, for a
+    version of liaison that doesn't exist yet. Everything blocks, and may be called with an event loop running.
     """
 
     def __init__(
-        self, data_dir: Path, settings: Mapping[str, str] = {}, *, host: str = "127.0.0.1", is_seeded: bool = False
+        self,
+        data_dir: Path,
+        settings: Mapping[str, str] = {},
+        *,
+        host: str = "127.0.0.1",
+        is_seeded: bool = False,
+        program: Sequence[str] = ("-m", "liaison"),
     ) -> None:
         self.data_dir = data_dir
         self.host = host
@@ -55,6 +65,7 @@ class LiveServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._passwords = demo_passwords(random.Random(1))
         self._is_seeded = is_seeded
+        self._program = program
 
     @property
     def url(self) -> str:
@@ -107,7 +118,7 @@ class LiveServer:
     def start(self) -> Self:
         """Start, and return once it serves."""
         self.seed()
-        command = [sys.executable, "-m", "liaison", "serve", "--json", "--data", str(self.data_dir)]
+        command = [sys.executable, *self._program, "serve", "--json", "--data", str(self.data_dir)]
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("LIAISON_")},
             **self._settings,
@@ -178,7 +189,10 @@ class LiveServer:
         async def seed(office: BackOffice) -> None:
             await furnish(office.accounts, office.registry, self._passwords)
 
-        self.administer(seed)
+        if self.config.postgres.is_used or self.data_dir.exists():
+            self.administer(seed)
+        else:
+            shutil.copytree(_seeded_folder(), self.data_dir)
         self._is_seeded = True
 
     def _wait_until_known(self, token: str) -> None:
@@ -193,6 +207,17 @@ class LiveServer:
                 if error.code != 401 or time.monotonic() > deadline_s:
                     raise
             time.sleep(0.05)
+
+
+@cache
+def _seeded_folder() -> Path:
+    """Give a data directory as seeding leaves it, made once a process: ten slow hashes are as good as a thousand."""
+    folder = tempfile.TemporaryDirectory(prefix="liaison-seeded-")
+    atexit.register(folder.cleanup)
+    template = LiveServer(Path(folder.name) / "data")
+    template.data_dir.mkdir(mode=0o700)
+    template.seed()
+    return template.data_dir
 
 
 def _free_port(host: str) -> int:

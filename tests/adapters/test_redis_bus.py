@@ -261,6 +261,7 @@ async def test_node_ends_at_once_whenever_it_is_told_to() -> None:
                 await asyncio.sleep(step * 0.0001)
 
 
+@pytest.mark.alone
 async def test_cost_of_a_hint_is_measured() -> None:
     async with AsyncExitStack() as stack:
         pair = await a_pair(stack, shared_redis().settings())

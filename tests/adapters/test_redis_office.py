@@ -36,7 +36,7 @@ from tests.redis_server import RedisServer, redis_server, shared_redis
 from tests.simulation.cluster import PROFILE
 from tests.simulation.silence import SilentObserver
 
-pytestmark = [pytest.mark.system, pytest.mark.alone]
+pytestmark = pytest.mark.system
 
 GENERAL = ChannelId("joint/general")
 PEOPLE = ("south-1", "north-1")

@@ -239,6 +239,7 @@ def _without_time(users: Mapping[UserId, UserDevices]) -> dict[UserId, tuple[obj
     return {name: (user.devices, user.role, user.delegation, user.cause) for name, user in users.items()}
 
 
+@pytest.mark.alone
 async def test_costs_of_a_large_office_are_measured() -> None:
     async with presence_at(shared_redis().settings()) as store:
         users = 10_000

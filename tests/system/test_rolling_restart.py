@@ -14,7 +14,7 @@ from tests.simulation.history import History
 from tests.system.socket_clients import NO_PACE, final_state, make_bots, running, until
 from tests.system.watchers import MESSAGES_PER_S, Watcher, all_level, talking
 
-pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 CLIENTS: Final = 20
 

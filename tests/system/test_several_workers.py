@@ -12,14 +12,14 @@ from typing import Final
 import pytest
 
 from tests.live_server import LiveServer
-from tests.postgres_server import PASSWORD, PostgresServer
-from tests.redis_server import free_port, shared_redis
+from tests.postgres_server import PostgresServer
 from tests.simulation.checker import violations
 from tests.simulation.history import History
+from tests.system.shared_stores import settings_of_workers
 from tests.system.socket_clients import NO_PACE, final_state, make_bots, running, until
 from tests.system.watchers import MESSAGES_PER_S, Watcher, all_level, talking
 
-pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 WORKERS: Final = 4
 # So many that it would be a wonder if the kernel left a worker without one.
@@ -30,22 +30,9 @@ class Workers:
     """The server, and where each of its workers tells of itself."""
 
     def __init__(self, folder: Path, postgres: PostgresServer) -> None:
-        redis = shared_redis()
-        # Four in a row; another process that takes one in this moment fails the start, and says so.
-        self.metrics_port = free_port()
-        self.server = LiveServer(
-            folder / "data",
-            {
-                **NO_PACE,
-                "LIAISON_OFFICE__ID": postgres.new_office(),
-                "LIAISON_POSTGRES__URL": postgres.url(password=""),
-                "LIAISON_POSTGRES__PASSWORD": PASSWORD,
-                "LIAISON_REDIS__URL": f"redis://{redis.address}",
-                "LIAISON_SERVER__WORKERS": str(WORKERS),
-                "LIAISON_SERVER__NODE": "node",
-                "LIAISON_METRICS__PORT": str(self.metrics_port),
-            },
-        )
+        settings = settings_of_workers(postgres, WORKERS)
+        self.metrics_port = int(settings["LIAISON_METRICS__PORT"])
+        self.server = LiveServer(folder / "data", {**NO_PACE, **settings})
         self.server.seed()
         # Made before the start: a token of just now is known to one worker earlier than to another.
         bots = make_bots(self.server, CLIENTS)

@@ -41,6 +41,14 @@ class Figure:
         return f"{self.name:60} {self.value:10.2f} of {self.bound:g}{'' if self.is_kept else '   TOO MUCH'}"
 
 
+def hold(figures: Sequence[Figure]) -> None:
+    """Assert that all bounds are kept, and show them."""
+    print()
+    for figure in figures:
+        print(f"  {figure}")
+    assert all(figure.is_kept for figure in figures)
+
+
 async def redis_killed(whole_site: Site, history: HistoryFile) -> list[Figure]:
     """Kill Redis under a speaker and a listener at two nodes, and start it again."""
     async with _seats(whole_site, history, "killed", 2) as (speaker, listener):

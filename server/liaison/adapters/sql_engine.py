@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -167,9 +168,19 @@ def memory_database(run_blocking: RunBlocking | None = None) -> Database:
     Its work runs one piece at a time through `run_blocking`, by default on the spot, where it needs no thread.
     """
     connection = connect(None)
-    migrate(connection, None)
+    driver_of(connection).deserialize(_new_office())
     run = run_blocking or run_inline
     return Database(connection, [connection], run, run)
+
+
+@cache
+def _new_office() -> bytes:
+    connection = connect(None)
+    migrate(connection, None)
+    try:
+        return driver_of(connection).serialize()
+    finally:
+        connection.engine.dispose()
 
 
 async def run_inline(work: Callable[[], T]) -> T:
