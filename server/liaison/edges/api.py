@@ -414,7 +414,7 @@ class Api:
 
     async def attach(self, request: web.Request) -> web.StreamResponse:
         """Take in a file, for the sender's own messages in this channel."""
-        actor = self._actor(request)
+        actor = await self._actor(request)
         query = _query(request, AttachQuery)
         patience_s = self._settings.body_timeout_ms / 1000
         uploaded = await take_in(
@@ -425,7 +425,7 @@ class Api:
     async def attachment(self, request: web.Request) -> web.StreamResponse:
         """Give a file that is attached in this channel."""
         _query(request, NoQuery)
-        return await hand_out(self._office, self._actor(request), _channel(request), request.match_info["sha256"])
+        return await hand_out(self._office, await self._actor(request), _channel(request), request.match_info["sha256"])
 
     async def history(self, request: web.Request) -> web.StreamResponse:
         """See frames.History."""
