@@ -58,6 +58,7 @@ import { Typists } from "./typists.js";
  */
 
 const DEFAULT_TAIL = 50;
+const SIGNED_HEAD = "signed_head";
 const DEFAULT_PAGE = 50;
 // What can't be read makes us ask for everything anew; a peer that keeps sending it must not keep us busy.
 const RESYNC_EVERY_MS = 10_000;
@@ -438,6 +439,8 @@ export class LiaisonClient {
     this.#typists.stopped(channel, sender);
     if (sender === this.#me?.user) this.#outgoing.onOwnMessage(message);
     this.#changeChannel(channel, (info) => (info.epoch === epoch && info.head < seq ? { head: seq } : {}));
+    // A signature is nothing to read: whoever has read all before it has read it.
+    if (message.kind === SIGNED_HEAD && this.#channels.get(channel)?.readSeq === seq - 1) this.read(channel, seq);
     this.#feeds.onMessage(message);
   }
 

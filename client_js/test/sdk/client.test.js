@@ -734,6 +734,18 @@ describe("reading", () => {
     assert.equal(bench.client.channels.get(CHANNEL)?.unread, 0);
   });
 
+  test("goes over a signature, but over none before which something is unread", async () => {
+    const bench = new Bench();
+    await bench.connect();
+    await bench.follow();
+    const unread = () => bench.client.channels.get(CHANNEL)?.unread;
+    bench.socket.push(message(1, { kind: "signed_head" }));
+    assert.equal(unread(), 0);
+    bench.socket.push(message(2));
+    bench.socket.push(message(3, { kind: "signed_head" }));
+    assert.equal(unread(), 2);
+  });
+
   test("on another device counts here", async () => {
     const bench = new Bench();
     const socket = await bench.connect(head);
