@@ -16,6 +16,7 @@ PROTOCOL_FOR_THE_SDK = {
     "liaison.protocol.close_codes",
     "liaison.protocol.errors",
     "liaison.protocol.limits",
+    "liaison.protocol.media_types",
     "liaison.protocol.names",
     "liaison.protocol.signed_heads",
 }

@@ -6,9 +6,10 @@ from liaison.bot.cursor import BrokenCursorError, Position
 from liaison.bot.errors import BotError, Disconnected, FinalClose, MalformedFrame, Refused
 from liaison.bot.feed import Feed
 from liaison.bot.loop_breaker import LoopBreaker
-from liaison.bot.messages import Channel, Found, History, Message, Person, Presence, Published
+from liaison.bot.messages import Attachment, Channel, Found, History, Message, Person, Presence, Published
 
 __all__ = [
+    "Attachment",
     "Bot",
     "BotError",
     "BrokenCursorError",

@@ -4,10 +4,13 @@ Everything happens on one event loop; a client is not to be shared between threa
 """
 
 import asyncio
+import hashlib
 import logging
 import secrets
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Any, Final, Self
@@ -18,8 +21,10 @@ from liaison.bot.conversation import Answer, Conversation
 from liaison.bot.cursor import Position
 from liaison.bot.errors import INTERNAL, BotError, Disconnected, FinalClose, MalformedFrame, Refused, refusal
 from liaison.bot.feed import Feed
+from liaison.bot.files import Files
 from liaison.bot.link import CannotConnect, Dial, Socket, SocketClosed, socket_url, websocket_dial
 from liaison.bot.messages import (
+    Attachment,
     Channel,
     ChannelChange,
     Desks,
@@ -86,6 +91,7 @@ class Client:
         if not token:
             raise ValueError("a client needs a token")
         self._token = token
+        self._files = Files(self._url, token)
         self._name = name[:MAX_CLIENT_CHARS]
         self._time = time or SystemTime()
         self._random = random or Random(secrets.randbits(64))  # noqa: S311 - spreads reconnects, keeps no secret
@@ -133,7 +139,7 @@ class Client:
             raise Disconnected("not connected yet")
         return self._welcome
 
-    async def publish(
+    async def publish(  # noqa: PLR0913  What a message can have besides its text, each by name.
         self,
         channel: str,
         text: str,
@@ -141,6 +147,7 @@ class Client:
         reply_to: int = 0,
         mentions: tuple[str, ...] = (),
         precedence: str = "",
+        attachments: Sequence[Attachment] = (),
         key: str = "",
     ) -> Published:
         """Say something, and return once it is durable, over as many reconnects as it takes. (PROTOCOL.md §5.1)
@@ -161,7 +168,31 @@ class Client:
             fields["mentions"] = list(mentions)
         if precedence:
             fields["precedence"] = precedence
+        if attachments:
+            fields["attachments"] = [asdict(each) for each in attachments]
         return await self._put_on_record("publish", channel, key, fields)
+
+    async def upload(self, channel: str, file: Path) -> Attachment:
+        """Bring a file to a channel, to be named in messages there; its ending tells its type. (PROTOCOL.md §14)
+
+        A repeat gives the same answer. Cancellation: it may or may not be there; nothing shows until it is named.
+
+        Raises:
+            Refused: not taken; the name of the error says why.
+            Disconnected: the office could not be reached, or the file broke off; try again.
+            OSError: the file can't be read.
+        """
+        return await asyncio.to_thread(self._files.upload, channel, file)
+
+    async def download(self, channel: str, attachment: Attachment) -> bytes:
+        """Fetch what a message of a channel has attached, checked to be what its hash says.
+
+        Raises Refused, Disconnected; MalformedFrame for another content.
+        """
+        content = await asyncio.to_thread(self._files.download, channel, attachment.sha256)
+        if hashlib.sha256(content).hexdigest() != attachment.sha256:
+            raise MalformedFrame(f"the server sent another content for {attachment.name!r}")
+        return content
 
     async def correct(self, channel: str, seq: int, text: str, *, key: str = "") -> Published:
         """Put another text in the place of one's own message. Raises as `publish`."""

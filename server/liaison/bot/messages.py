@@ -1,5 +1,6 @@
 """What the server sends, as values, read from plain maps. Unknown fields are ignored: a newer server stays readable."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
@@ -14,6 +15,16 @@ Fields = Mapping[str, Any]
 Value = TypeVar("Value")
 
 _SCALARS: Final = (str, int, bool, bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file as a message names it; its content is had by its hash. (PROTOCOL.md §14)"""
+
+    sha256: str
+    name: str
+    media_type: str
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +51,23 @@ class Message:
     mentions: tuple[str, ...] = ()
     # Empty is routine, else priority, flash or life_safety.
     precedence: str = ""
-    # A register's event as JSON text.
+    # JSON text: a register's event, or what is attached.
     data: str = ""
 
     @property
     def position(self) -> Position:
         return Position(self.epoch, self.seq)
+
+    @property
+    def attachments(self) -> "tuple[Attachment, ...]":
+        """What is attached to a text. Raises MalformedFrame."""
+        if self.kind != "text" or not self.data:
+            return ()
+        try:
+            named = json.loads(self.data)["attachments"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise MalformedFrame(f"the server sent attachments that can't be read: {error}") from error
+        return tuple(read(Attachment, each) for each in named)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,19 +66,28 @@ def network_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.command()
 @click.argument("channel")
 @click.argument("text")
+@click.option(
+    "--attach",
+    "files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file to go with it; can be given up to 8 times.",
+)
 @click.option("--key", help="The message's own key: with it a repeat of the command stores nothing twice.")
 @click.option("--json", "as_json", is_flag=True, help="Write the message's place as JSON.")
 @network_options
-def send(*, channel: str, text: str, key: str | None, as_json: bool, server: Server) -> None:
+def send(*, channel: str, text: str, files: tuple[Path, ...], key: str | None, as_json: bool, server: Server) -> None:
     """Say TEXT in CHANNEL, '-' for stdin; returns once it is durable."""
     words = sys.stdin.read().rstrip("\n") if text == "-" else text
     own_key = key or secrets.token_hex(8)
 
     async def work() -> None:
         async with connected(server) as client:
+            # However long that takes: nothing is said before all of it is there.
+            attachments = [await client.upload(channel, file) for file in files]
             try:
                 async with asyncio.timeout(server.timeout_s):
-                    published = await client.publish(channel, words, key=own_key)
+                    published = await client.publish(channel, words, attachments=attachments, key=own_key)
             except TimeoutError as error:
                 raise Failure(
                     f"no answer within {server.timeout_s:g} s, so it may or may not be stored;"
@@ -182,6 +191,8 @@ def _show(message: Message) -> None:
     # Another's text may hold anything but line feeds' worth of harm: continued lines stand in, so that none looks like
     # a message of its own.
     body = words.replace("\n", "\n    ")
+    for attached in message.attachments:
+        body += f"\n    + {attached.name} ({attached.size_bytes} bytes)"
     click.echo(f"{clock} {message.seq:>5} {message.sender}: {body}")
 
 
