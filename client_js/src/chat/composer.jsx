@@ -75,6 +75,8 @@ function Field({ desk, channel }) {
   const correcting = desk.correcting.value;
   /** @type {{ current: import('./mention_list.jsx').MentionCompletion | undefined }} */
   const completion = useRef(undefined);
+  /** @type {{ current: import('../shared/attachment_tray.jsx').Control | undefined }} */
+  const attaching = useRef(undefined);
   const mentions = completion.current;
   const offered = mentions?.open.value;
 
@@ -97,13 +99,14 @@ function Field({ desk, channel }) {
   const send = () => {
     if (completion.current?.choose()) return;
     const text = field.current?.value ?? "";
-    if (text.trim() === "" || excess.value > 0) return;
+    if (text.trim() === "" || excess.value > 0 || attaching.current?.isBusy()) return;
     const corrected = desk.correcting.peek();
     if (!corrected)
       desk.client.publish(name, {
         text,
         replyTo: desk.replying.peek()?.seq ?? 0,
         mentions: mentionedIn(text, desk.readersOf(channel)).slice(0, MAX_MENTIONS),
+        attachments: attaching.current?.take(),
       });
     else if (corrected.text !== text) desk.client.correct(name, corrected.seq, text);
     desk.reply(undefined);
@@ -170,6 +173,9 @@ function Field({ desk, channel }) {
         onKeyDown={onKeyDown}
       />
       {loaded && mentions && <loaded.MentionList mentions={mentions} />}
+      {loaded && !correcting && (
+        <loaded.AttachmentTray key={name} channel={name} field={field} control={attaching} fill={fill} />
+      )}
       <button
         type="submit"
         class="button primary send"

@@ -22,6 +22,8 @@ addTexts({ ko, en });
 addTexts({ ko: innerKo, en: innerEn });
 addTexts({ ko: outerKo, en: outerEn });
 
+export { Attached } from "../shared/attached.jsx";
+export { AttachmentTray } from "../shared/attachment_tray.jsx";
 export { Notices } from "../shared/notices.jsx";
 export { AccountSheet } from "./account_sheet.jsx";
 export { DateSheet } from "./date_sheet.jsx";

@@ -53,7 +53,7 @@ export function MessageRow({ desk, channel, item, continues, position }) {
       <article class="message-main">
         {!continues && <Heading desk={desk} item={item} isOwn={isOwn} isActive={active.value} />}
         {item.replyTo > 0 && <Quote desk={desk} channel={channel} item={item} />}
-        <Body desk={desk} item={item} />
+        <Body desk={desk} channel={channel} item={item} />
         <Reactions desk={desk} channel={channel} item={item} />
         {isOwn && <Delivery desk={desk} channel={channel} item={item} />}
       </article>
@@ -127,8 +127,9 @@ function Quote({ desk, channel, item }) {
   );
 }
 
-/** @param {{ desk: Desk, item: Item }} props */
-function Body({ desk, item }) {
+/** @param {ItemProps} props */
+function Body({ desk, channel, item }) {
+  const Attached = item.data && extras.value?.Attached;
   const earlier = item.versions.slice(0, -1);
   if (item.withdrawn) return <p class="tombstone">{t("withdrawn")}</p>;
   return (
@@ -141,6 +142,7 @@ function Body({ desk, item }) {
       <p class="text" dir="auto">
         {item.mentions.length === 0 ? item.text : <Mentioning desk={desk} item={item} />}
       </p>
+      {Attached && <Attached channel={channel} data={item.data} />}
       {earlier.length > 0 && (
         <details class="versions">
           <summary title={t("corrected_show")}>{t("corrected")}</summary>

@@ -42,14 +42,13 @@ export function mediaTypeOf(name) {
 }
 
 /**
- * What a message names; nothing for what names none or can't be read.
- * @param {{readonly kind: string, readonly data: string}} message
+ * What a message names in its `data`; nothing for what names none or can't be read.
+ * @param {string} text
  * @returns {readonly Attachment[]}
  */
-export function attachmentsOf(message) {
-  if (message.kind !== "text" || !message.data) return [];
+export function attachmentsIn(text) {
   try {
-    return data(JSON.parse(message.data), "data").attachments;
+    return data(JSON.parse(text), "data").attachments;
   } catch {
     return [];
   }
@@ -70,8 +69,12 @@ export function uploadPath(channel, name) {
   return `${folder(channel)}?name=${encodeURIComponent(name)}`;
 }
 
-/** An attachment as a command names it. @param {Attachment} attached */
-export function named(attached) {
-  const { sha256, name, mediaType, sizeBytes } = attached;
+/**
+ * An attachment as commands name it, and as an upload is answered: with the names of the wire.
+ * @typedef {{readonly sha256: string, readonly name: string, readonly media_type: string, readonly size_bytes: number}} Named
+ */
+
+/** @param {Attachment} attached @returns {Named} */
+export function named({ sha256, name, mediaType, sizeBytes }) {
   return { sha256, name, media_type: mediaType, size_bytes: sizeBytes };
 }

@@ -234,15 +234,22 @@ export class LiaisonClient {
 
   /**
    * @param {string} channel
-   * @param {{text: string, replyTo?: number, mentions?: readonly string[]}} message
+   * @param {{text: string, replyTo?: number, mentions?: readonly string[], attachments?: import("./outbox.js").Wish["attachments"]}} message
    * @returns {string} its key
    * @throws {RangeError} for a text that is empty or too long
    */
-  publish(channel, { text, replyTo = 0, mentions = [] }) {
+  publish(channel, { text, replyTo = 0, mentions = [], attachments }) {
     if (mentions.length > MAX_MENTIONS) throw new RangeError(`at most ${MAX_MENTIONS} people can be mentioned`);
     this.#typists.said(channel);
     const about = replyTo === 0 ? undefined : this.#reference(channel, replyTo);
-    return this.#enqueue({ channel, kind: "text", text: messageText(text), about, mentions: [...mentions] });
+    return this.#enqueue({
+      channel,
+      kind: "text",
+      text: messageText(text),
+      about,
+      mentions: [...mentions],
+      attachments,
+    });
   }
 
   /** @param {string} channel @param {number} seq @param {string} text @throws {RangeError} */

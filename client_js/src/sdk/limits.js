@@ -7,6 +7,7 @@ export const MAX_TEXT_BYTES = 16 * 1024;
 /** Code points. */
 export const MAX_REACTION_CHARS = 16;
 export const MAX_MENTIONS = 32;
+export const MAX_ATTACHMENTS = 8;
 export const MAX_PAGE_MESSAGES = 200;
 export const MAX_TAIL_MESSAGES = 100;
 /** For so long the server shows somebody as writing. */

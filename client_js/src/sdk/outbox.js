@@ -40,6 +40,7 @@ export const REOFFER_MS = 10 * 60 * 1000;
  * @property {string} reaction
  * @property {boolean} removed
  * @property {readonly string[]} mentions
+ * @property {readonly import("./attachments.js").Named[] | undefined} [attachments]
  * @property {number} createdMs
  */
 

@@ -21,6 +21,7 @@
  * @property {number} replyTo seq that this answers, 0 is none
  * @property {readonly string[]} mentions
  * @property {string} precedence empty is routine
+ * @property {string} data what is attached; see attachments.js
  * @property {readonly Version[]} versions the original first; none once withdrawn
  * @property {{readonly seq: number, readonly timeMs: number} | undefined} withdrawn
  * @property {ReadonlyMap<string, readonly string[]>} reactions users in the order in which they reacted
@@ -237,7 +238,7 @@ function indexOf(items, seq) {
 }
 
 /** @param {Message} entry @returns {Readonly<LogItem>} */
-function itemOf({ seq, key, sender, delegation, timeMs, text, ref, mentions, precedence }) {
+function itemOf({ seq, key, sender, delegation, timeMs, text, ref, mentions, precedence, data }) {
   return {
     seq,
     key,
@@ -248,6 +249,7 @@ function itemOf({ seq, key, sender, delegation, timeMs, text, ref, mentions, pre
     replyTo: ref,
     mentions,
     precedence,
+    data,
     versions: [{ seq, text, timeMs }],
     withdrawn: undefined,
     reactions: new Map(),

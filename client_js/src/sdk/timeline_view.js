@@ -111,6 +111,7 @@ export class TimelineComposer {
       replyTo: item.about?.seq ?? 0,
       mentions: item.mentions,
       precedence: "",
+      data: item.attachments ? JSON.stringify({ attachments: item.attachments }) : "",
       versions: [{ seq: 0, text: item.text, timeMs: item.createdMs }],
       withdrawn: undefined,
       reactions: new Map(),

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-
 import { en as laterEn } from "../../src/chat/messages_en.js";
 import { ko as laterKo } from "../../src/chat/messages_ko.js";
 import { en as opsEn } from "../../src/ops/messages_en.js";
 import { ko as opsKo } from "../../src/ops/messages_ko.js";
+import { en as attachmentEn, ko as attachmentKo } from "../../src/shared/attachment_messages.js";
 import { errorKey } from "../../src/shared/error_text.js";
 import { addTexts, CATALOGUES, chooseLocale, fill, loadTexts } from "../../src/shared/i18n.js";
 import { en as innerEn } from "../../src/shared/inner_messages_en.js";
@@ -19,6 +19,7 @@ addTexts({ ko: opsKo, en: opsEn });
 addTexts({ ko: laterKo, en: laterEn });
 addTexts({ ko: outerKo, en: outerEn });
 addTexts({ ko: innerKo, en: innerEn });
+addTexts({ ko: attachmentKo, en: attachmentEn });
 const { ko, en } = CATALOGUES;
 const SOURCES = new URL("../../src/", import.meta.url);
 const ERRORS = new URL("../../../server/liaison/protocol/errors.py", import.meta.url);

@@ -1,0 +1,114 @@
+"""A file goes from one side's desk to the other's, and one that can't go is explained in both languages."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.chat_screen import ChatScreen
+from tests.browser.conftest import BRITISH, KOREAN, SitDown
+from tests.sample_files import SAMPLES, png
+
+pytestmark = [pytest.mark.browser, pytest.mark.system]
+
+_NAME = "제3차 회의록 (최종).hwpx"
+_CONTENT = SAMPLES["application/hwp+zip"][1]
+
+
+@pytest.fixture
+def minutes(tmp_path: Path) -> Path:
+    file = tmp_path / _NAME
+    file.write_bytes(_CONTENT)
+    return file
+
+
+def _choose(screen: ChatScreen, *files: Path) -> None:
+    expect(screen.page.locator("button.attach")).to_be_visible()
+    screen.page.locator(".composer input[type=file]").set_input_files([str(file) for file in files])
+
+
+def _saved(page: Page, name: str) -> tuple[str, bytes]:
+    with page.expect_download() as event:
+        page.locator(".attached a", has_text=name).click()
+    download = event.value
+    return download.suggested_filename, Path(download.path()).read_bytes()
+
+
+def test_a_file_with_a_korean_name_goes_across_and_is_saved_there_to_the_byte(sit_down: SitDown, minutes: Path) -> None:
+    author, reader = sit_down("south-1", **KOREAN), sit_down("north-1", **BRITISH)
+    _choose(author, minutes)
+    # What nothing was written for is called what it is.
+    expect(author.composer).to_have_value(_NAME)
+    author.say("회의록을 보냅니다")
+    expect(author.message("회의록을 보냅니다").locator("[data-state=delivered]")).to_be_attached()
+    expect(author.page.locator(".tray")).to_have_count(0)
+    for screen in (author, reader):
+        attached = screen.message("회의록을 보냅니다").locator(".attached a")
+        expect(attached.locator(".file-name")).to_have_text(_NAME)
+        expect(attached.locator(".file-type")).to_have_text("hwpx")
+        expect(attached.locator(".file-size")).not_to_be_empty()
+        assert _saved(screen.page, _NAME) == (_NAME, _CONTENT)
+    # And again after both have come back: it is the record that says so.
+    reader.page.reload()
+    name, content = _saved(reader.page, _NAME)
+    assert (name, hashlib.sha256(content).digest()) == (_NAME, hashlib.sha256(_CONTENT).digest())
+
+
+@pytest.mark.parametrize(
+    ("language", "type_refused", "content_refused"),
+    [
+        (KOREAN, "이 형식의 파일은 첨부할 수 없습니다", "파일이 이름과 다른 형식이거나"),
+        (BRITISH, "Files of this type can’t be attached", "The file is not what its name says"),
+    ],
+    ids=["ko", "en"],
+)
+def test_what_cant_be_attached_is_explained_and_nothing_is_sent_of_it(
+    language: dict[str, str], type_refused: str, content_refused: str, sit_down: SitDown, tmp_path: Path
+) -> None:
+    drawing, impostor = tmp_path / "그림.svg", tmp_path / "보고.pdf"
+    drawing.write_text("<svg/>")
+    impostor.write_bytes(b"MZ not a document")
+    screen = sit_down("south-2", **language)
+    _choose(screen, drawing, impostor)
+    failures = screen.page.locator(".tray .file-failure")
+    expect(failures).to_have_count(2)
+    expect(failures.nth(0)).to_contain_text(type_refused)
+    expect(failures.nth(1)).to_contain_text(content_refused)
+    expect(screen.composer).to_have_value("")
+    screen.page.locator(".tray button").first.click()
+    expect(failures).to_have_count(1)
+    text = f"Without a file {language['locale']}"
+    screen.say(text)
+    expect(screen.message(text).locator("[data-state=delivered]")).to_be_attached()
+    expect(screen.message(text).locator(".attached")).to_have_count(0)
+
+
+def test_files_are_dropped_and_pasted_and_go_to_no_other_channel(sit_down: SitDown) -> None:
+    screen = sit_down("north-2", **KOREAN)
+    expect(screen.page.locator("button.attach")).to_be_visible()
+    script = """([name, type, bytes]) => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
+        return transfer;
+    }"""
+    picture = list(png())
+    dropped = screen.page.evaluate_handle(script, ["끌어온 그림.png", "image/png", picture])
+    screen.page.dispatch_event("main", "drop", {"dataTransfer": dropped})
+    expect(screen.page.locator(".tray .file-name")).to_have_text(["끌어온 그림.png"])
+    screen.page.evaluate(
+        """([bytes]) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], "붙인 그림.png", { type: "image/png" }));
+            const event = new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true, cancelable: true });
+            document.querySelector("#composer").dispatchEvent(event);
+        }""",
+        [[*picture, 0]],
+    )
+    # The second is no picture any more with a byte behind it, which the server sees.
+    expect(screen.page.locator(".tray .file-name")).to_have_text(["끌어온 그림.png", "붙인 그림.png"])
+    expect(screen.page.locator(".tray .file-failure")).to_have_count(1)
+    screen.open("north/desk")
+    expect(screen.page.locator(".tray")).to_have_count(0)
+    screen.open("joint/general")
+    expect(screen.page.locator(".tray")).to_have_count(0)
