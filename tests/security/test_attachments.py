@@ -502,9 +502,9 @@ async def test_what_nobody_names_is_cleared_away_and_what_is_named_stays(tmp_pat
         await publish(premises, "south-1", named)
         _, unused = await upload(premises, "south-1", b"unused")
         desk = premises.office.attachments
-        assert desk._stores is not None
+        assert desk.stores is not None
         await asyncio.sleep(0.01)
-        assert await desk.clear(desk._stores) == 1
+        assert await desk.clear(desk.stores) == 1
         assert await stored(premises) == (1, 1)
         status, answer = await publish(premises, "south-1", unused, key="late")
         assert (status, answer["name"]) == (409, "attachment_not_uploaded")
@@ -516,8 +516,8 @@ async def test_what_is_named_while_it_is_cleared_away_is_never_lost(tmp_path: Pa
     async with office(tmp_path, keep_unused_ms=60_000) as premises:
         _, attachment = await upload(premises, "south-1")
         desk, office_ = premises.office.attachments, premises.office
-        assert desk._stores is not None
-        stores = desk._stores
+        assert desk.stores is not None
+        stores = desk.stores
 
         async def an_hour_ago(work: str) -> None:
             table, column = (UPLOAD, UPLOAD.c.time_ms) if work == "upload" else (CONTENT, CONTENT.c.kept_ms)
@@ -537,7 +537,7 @@ async def test_what_is_named_while_it_is_cleared_away_is_never_lost(tmp_path: Pa
 async def test_an_office_without_attachments_says_so(tmp_path: Path) -> None:
     async with office(tmp_path) as premises:
         _, attachment = await upload(premises, "south-1")
-        premises.office.attachments._stores = None
+        premises.office.attachments.stores = None
         for status, answer in (await upload(premises, "south-1"), await publish(premises, "south-1", attachment)):
             assert (status, answer["name"]) == (403, "attachments_off")
         assert premises.office.attachments.max_bytes == 0

@@ -103,6 +103,8 @@ async def _furnish(office: Office, file: Path) -> _Credentials:
         credentials = _Credentials(credentials.passwords, login.secret)
         _write(file, credentials)
     await demo_office.write_first_messages(office.log, office.clock)
+    if office.attachments.stores is not None:
+        await demo_office.attach_timetable(office.log, office.attachments.stores, office.clock)
     return credentials
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from liaison.core import duty
+from liaison.core.attachments import data_of
 from liaison.core.duty_files import read_csv
 from liaison.core.duty_roster import Roster
 from liaison.core.entries import Draft, EntryKind
@@ -19,9 +20,13 @@ from liaison.core.profile import OfficeProfile
 from liaison.core.register_channels import LINE_CHECKS, own_duty
 from liaison.core.rights import Account, Channel, Role
 from liaison.office.accounts import Accounts
+from liaison.office.attachments import AttachmentStores
 from liaison.office.registry import Registry
+from liaison.ports.attachments import Upload
 from liaison.ports.clock import Clock
 from liaison.ports.log import Log
+from liaison.protocol.frames import Attachment
+from liaison.protocol.media_types import CSV
 
 SIDES: Final = ("south", "north")
 OFFICIALS_PER_SIDE: Final = 4
@@ -53,6 +58,20 @@ class Line:
     sender: str
     text: str
 
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A seeded message with a file."""
+
+    channel: str
+    sender: str
+    text: str
+    name: str
+    content: str
+
+
+# The first file of an office always has room.
+_NO_QUOTA: Final = 1 << 40
 
 _LINES: Final = (
     Line(178, "joint/general", "south-1", "안녕하십니까. 남측 연락관입니다. 오늘 오전 정기 연락을 시작하겠습니다."),
@@ -139,6 +158,32 @@ async def write_first_messages(log: Log, clock: Clock) -> None:
                 text=line.text,
             )
             await log.append(name, [draft], Millis(now_ms - line.minutes_ago * 60_000))
+
+
+_TIMETABLE: Final = Attached(
+    "joint/crossings",
+    "south-1",
+    "내일 통행 시간표를 첨부합니다.",
+    "통행 시간표.csv",
+    "\ufeff시각,방향,차량\n09:30,남→북,2\n16:00,북→남,2\n",
+)
+
+
+async def attach_timetable(log: Log, stores: AttachmentStores, clock: Clock) -> None:
+    """Say something with a file attached to it, once."""
+    attached, now_ms = _TIMETABLE, clock.wall_ms()
+    content = attached.content.encode()
+    async with stores.contents.incoming() as incoming:
+        await incoming.write(content)
+        await incoming.keep()
+        sha256 = incoming.sha256
+    channel, sender = ChannelId(attached.channel), UserId(attached.sender)
+    side = DelegationId(attached.sender.partition("-")[0])
+    upload = Upload(channel, sender, side, sha256, CSV, len(content))
+    await stores.uploads.add(upload, now_ms, quota_bytes=_NO_QUOTA)
+    data = data_of([Attachment(sha256, attached.name, CSV, len(content))])
+    draft = Draft(sender, side, "demo-attached", EntryKind.TEXT, text=attached.text, data=data)
+    await log.append(channel, [draft], now_ms)
 
 
 # Of the checks of the past days, counted back from the last one: what came of those that nobody answered.

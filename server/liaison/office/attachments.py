@@ -75,14 +75,14 @@ class AttachmentDesk:
 
     def __init__(self, office: "Office", stores: AttachmentStores | None, settings: AttachmentSettings) -> None:
         self._office = office
-        self._stores = stores
+        self.stores = stores
         self.settings: Final = settings
         self._in_flight: Counter[UserId] = Counter()
 
     @property
     def max_bytes(self) -> int:
         """How large an attachment may be; 0 where there are none."""
-        return 0 if self._stores is None else self.settings.max_bytes
+        return 0 if self.stores is None else self.settings.max_bytes
 
     def handlers(self) -> Mapping[type[Command], Handler]:
         """See office.registers.Department."""
@@ -93,9 +93,9 @@ class AttachmentDesk:
 
     async def run(self) -> None:
         """Clear away what is old and unused, now and then, until cancelled."""
-        while self._stores is not None:
+        while self.stores is not None:
             try:
-                await self.clear(self._stores)
+                await self.clear(self.stores)
             except AttachmentsUnavailableError as error:
                 _journal.warning("unused attachments stay for now", reason=str(error))
             await asyncio.sleep(self.settings.clear_every_s)
@@ -165,9 +165,9 @@ class AttachmentDesk:
         return channel
 
     def _open(self) -> AttachmentStores:
-        if self._stores is None:
+        if self.stores is None:
             raise Refused(ErrorCode.ATTACHMENTS_OFF, "this office takes no attachments")
-        return self._stores
+        return self.stores
 
     async def _note(self, stores: AttachmentStores, upload: Upload) -> None:
         try:
