@@ -114,7 +114,7 @@ def _check_order(events: Iterable[Event], rows: Sequence[LogRow]) -> Iterable[st
     place = {(row.channel, row.sender, row.key): row.seq for row in rows}
     acknowledged: dict[str, int] = defaultdict(int)
     floor: dict[tuple[str, str, str], int] = {}
-    refused = {(e["channel"], e["client"], e["key"]) for e in events if e["kind"] == "refused"}
+    refused = _refused(events)
     sent_last: dict[tuple[str, str], int] = {}
     for event in events:
         if event["kind"] == "send":
@@ -131,6 +131,26 @@ def _check_order(events: Iterable[Event], rows: Sequence[LogRow]) -> Iterable[st
             sent_last[sender] = max(seq, sent_last.get(sender, 0))
         elif event["kind"] == "ack":
             acknowledged[event["channel"]] = max(acknowledged[event["channel"]], event["seq"])
+
+
+def _refused(events: Iterable[Event]) -> set[tuple[str, str, str]]:
+    """Give what was refused, or may have been: with a message go those that its sender had queued behind it.
+
+    Their refusals may never have been heard, as the line can break before the answers.
+    """
+    refused: set[tuple[str, str, str]] = set()
+    waiting: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for event in events:
+        if event["kind"] not in ("send", "ack", "refused"):
+            continue
+        sender, key = (event["channel"], event["client"]), event["key"]
+        if event["kind"] == "send":
+            waiting[sender].add(key)
+        elif event["kind"] == "ack":
+            waiting[sender].discard(key)
+        else:
+            refused |= {(*sender, other) for other in (key, *waiting[sender])}
+    return refused
 
 
 def _check_held(events: Iterable[Event], rows: Sequence[LogRow]) -> Iterable[str]:

@@ -68,6 +68,14 @@ def test_a_refused_message_may_stand_later_than_it_was_sent() -> None:
     assert names([*events, refusal], FinalState(rows=[ROWS[0], later])) == set()
 
 
+def test_what_waits_behind_a_refused_message_is_refused_with_it_and_no_other() -> None:
+    rows = [LogRow("joint/a", seq, "south-1", key, "가") for seq, key in enumerate(("k3", "k1", "k2"), 1)]
+    first, second, third = ({**send(1), "key": key} for key in ("k1", "k2", "k3"))
+    refusal = {**first, "kind": "refused"}
+    assert names([first, second, refusal, third], FinalState(rows=rows)) == set()
+    assert names([first, refusal, second, third], FinalState(rows=rows)) == {"C5"}
+
+
 def test_a_message_that_nobody_stored_is_c6() -> None:
     assert names([recv(1, seq=9)]) == {"C6"}
     assert names([recv(1, sender="north-9")]) == {"C6"}
