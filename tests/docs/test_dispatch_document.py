@@ -19,6 +19,7 @@ OBJECTS: dict[str, type[msgspec.Struct]] = {
     "item": frames.DispatchItem,
     "dispatch": frames.DispatchLine,
     "content": frames.DispatchContent,
+    "choice": frames.DispatchChoice,
     "step": frames.DispatchStep,
 }
 

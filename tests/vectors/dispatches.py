@@ -114,6 +114,11 @@ _STEPS: Final = [
     ),
 ]
 
+_CHOICES: Final = [
+    frames.DispatchChoice("dispatch_read_back"),
+    frames.DispatchChoice("dispatch_acknowledge", "dispatch_not_read_back"),
+]
+
 _DONE: Final = (
     "dispatch_revise",
     "dispatch_clear",
@@ -133,13 +138,14 @@ ANSWERS: Final[Sequence[tuple[str, Reply]]] = (
     ("dispatch_draft", frames.DispatchStepReply(id=600, dispatch=_DRAFT, duplicate=False)),
     *((type_, frames.DispatchStepReply(id=601, dispatch=_TENDERED, duplicate=True)) for type_ in _DONE),
     ("dispatches", frames.DispatchesReply(id=614, time_ms=_NOON_MS, dispatches=[_TENDERED, _DRAFT], more=False)),
-    ("dispatch", frames.DispatchReply(id=616, dispatch=_TENDERED, history=_STEPS)),
+    ("dispatch", frames.DispatchReply(id=616, dispatch=_TENDERED, history=_STEPS, choices=_CHOICES)),
     (
         "dispatch",
         frames.DispatchReply(
             id=616,
             dispatch=_TENDERED,
             history=[],
+            choices=[],
             content=frames.DispatchContent(
                 "본문",
                 "d" * 64,

@@ -325,10 +325,25 @@ def no_such_dispatch() -> Refused:
 
 def check_party(event: Event, *, is_own: bool) -> None:
     """Refuse a step that is the other side's to make. Raises Refused(DISPATCH_OTHER_SIDE)."""
-    party = PARTIES[event]
-    if party is not Party.EITHER and (party is Party.SENDING) is not is_own:
-        whose = "receives" if party is Party.RECEIVING else "sends"
+    if not _is_ones_own(event, is_own=is_own):
+        whose = "receives" if PARTIES[event] is Party.RECEIVING else "sends"
         raise Refused(ErrorCode.DISPATCH_OTHER_SIDE, f"this step is that of the side that {whose} the dispatch")
+
+
+def _is_ones_own(event: Event, *, is_own: bool) -> bool:
+    party = PARTIES[event]
+    return party is Party.EITHER or (party is Party.SENDING) is is_own
+
+
+def refusal(dispatch: Dispatch, event: Event, *, by: UserId, side: DelegationId) -> ErrorCode | None:
+    """Say why somebody can't make this step now, whatever its words; None if they can."""
+    if not _is_ones_own(event, is_own=side == dispatch.side):
+        return ErrorCode.DISPATCH_OTHER_SIDE
+    after = TABLE[dispatch.state, event]
+    if isinstance(after, ErrorCode):
+        return after
+    is_own_clearance = event is Event.CLEARED and by in dispatch.writers()
+    return ErrorCode.DISPATCH_OWN_CLEARANCE if is_own_clearance else None
 
 
 def _check_step(dispatch: Dispatch, wish: Wish) -> None:

@@ -4,15 +4,36 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from liaison.core.dispatch import Event, Party, State, due_ms, waits_on
-from liaison.core.dispatch_register import Book, Content, Dispatch, Step, no_such_dispatch
+from liaison.core.dispatch_register import Book, Content, Dispatch, Step, no_such_dispatch, refusal
+from liaison.core.entries import Precedence
 from liaison.core.identifiers import ChannelId, DelegationId, UserId
 from liaison.core.profile import OfficeProfile
 from liaison.core.register_channels import DISPATCHES, own_dispatches
 from liaison.core.rights import Account
 from liaison.protocol import dispatch_frames as frames
+from liaison.protocol.errors import ErrorCode
+from liaison.protocol.frames import Command
+
+# Which step each command asks for; a tender asks for one of several.
+_EVENTS: Final[Mapping[type[Command], Event]] = {
+    frames.DispatchRevise: Event.REVISED,
+    frames.DispatchClear: Event.CLEARED,
+    frames.DispatchTender: Event.TENDERED,
+    frames.DispatchAccept: Event.ACCEPTED,
+    frames.DispatchDefer: Event.DEFERRED,
+    frames.DispatchDecline: Event.DECLINED,
+    frames.DispatchReadBack: Event.READ_BACK,
+    frames.DispatchConfirmReadBack: Event.CONFIRMED,
+    frames.DispatchAcknowledge: Event.ACKNOWLEDGED,
+    frames.DispatchAnswer: Event.ANSWERED,
+    frames.DispatchClose: Event.CLOSED,
+    frames.DispatchRecordOtherMeans: Event.OTHER_MEANS,
+}
+_OF_ONES_OWN_REGISTER: Final = frozenset({frames.DispatchRevise, frames.DispatchClear, frames.DispatchTender})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +52,16 @@ class Folder:
     def without_own(self) -> "Folder":
         """Leave out what only the side's own register has."""
         return replace(self, own=Book(is_joint=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Who asks, and what they may write at all. `decides`: is no bot."""
+
+    user: UserId
+    decides: bool
+    writes_own: bool
+    writes_joint: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +135,11 @@ class View:
         """Give one by its name. Raises Refused(NO_SUCH_DISPATCH)."""
         return self._line(self._pair(name))
 
-    def whole(self, command_id: int, name: str) -> frames.DispatchReply:
-        """Give one with its history and, where this side may read it, its text. Raises Refused(NO_SUCH_DISPATCH)."""
+    def whole(self, command_id: int, name: str, hand: Hand | None = None) -> frames.DispatchReply:
+        """Give one with its history and, where this side may read it, its text; and what `hand` may do about it.
+
+        Raises Refused(NO_SUCH_DISPATCH).
+        """
         pair = self._pair(name)
         history = [
             self._step(each, channel, dispatch)
@@ -118,6 +152,7 @@ class View:
             id=command_id,
             dispatch=self._line(pair),
             history=history,
+            choices=[] if hand is None else [self._choice(pair, command, hand) for command in _EVENTS],
             content=None
             if content is None
             else frames.DispatchContent(
@@ -128,6 +163,26 @@ class View:
                 _channel_of(pair) if content.attachments else "",
             ),
         )
+
+    def _choice(self, pair: _Pair, command: type[Command], hand: Hand) -> frames.DispatchChoice:
+        code = self._refusal(pair, command, hand)
+        return frames.DispatchChoice(str(command.__struct_config__.tag), "" if code is None else code.wire_name)
+
+    def _refusal(self, pair: _Pair, command: type[Command], hand: Hand) -> ErrorCode | None:
+        """Say why a command about this dispatch would be refused now, as the office itself would."""
+        is_in_own = command in _OF_ONES_OWN_REGISTER or (command is frames.DispatchClose and pair.joint is None)
+        event = _EVENTS[command]
+        may_write = hand.writes_own if is_in_own else hand.writes_joint
+        if not may_write or not (hand.decides or command is frames.DispatchRevise):
+            return ErrorCode.FORBIDDEN
+        if command is frames.DispatchTender and pair.own is not None:
+            if pair.own.state is State.NUMBERED and pair.joint is not None:
+                is_in_own = False
+            else:
+                at_once = pair.own.precedence is Precedence.LIFE_SAFETY
+                event = Event.NUMBERED_AT_ONCE if at_once else Event.NUMBERED
+        dispatch = pair.own if is_in_own else pair.joint
+        return refusal(dispatch or pair.newest, event, by=hand.user, side=self._folder.side)
 
     def _pair(self, name: str) -> _Pair:
         own = self._folder.own.find(name)

@@ -43,8 +43,9 @@ from liaison.core.entries import Draft, Precedence
 from liaison.core.identifiers import OFFICE, ChannelId, DelegationId, Millis, clean_text
 from liaison.core.permissions import Action
 from liaison.core.register_channels import DISPATCHES, own_dispatches
+from liaison.core.rights import Role
 from liaison.office.actor import Actor
-from liaison.office.dispatch_views import Folder, Selection, View
+from liaison.office.dispatch_views import Folder, Hand, Selection, View
 from liaison.office.registers import Handler, Recorded, Register
 from liaison.ports.log import LogUnavailableError
 from liaison.ports.marks import Marks, MarksUnavailableError
@@ -251,7 +252,14 @@ class DispatchDepartment:
     async def show(self, actor: Actor, command: frames.DispatchView) -> frames.DispatchReply:
         """Give one dispatch with its history. Raises LiaisonError."""
         view, _ = await self._view(actor)
-        return view.whole(command.id, command.dispatch)
+        registry, account = self._office.registry, actor.account
+        hand = Hand(
+            account.user,
+            decides=account.role in (Role.OFFICIAL, Role.HEAD),
+            writes_own=registry.allows(actor, Action.PUBLISH, own_dispatches(account.delegation)),
+            writes_joint=registry.allows(actor, Action.PUBLISH, DISPATCHES),
+        )
+        return view.whole(command.id, command.dispatch, hand)
 
     async def _view(self, actor: Actor) -> tuple[View, Millis]:
         self._office.registry.may(actor, Action.READ, DISPATCHES)

@@ -232,6 +232,13 @@ class DispatchStep(Struct, frozen=True, omit_defaults=True):
     answer: str = ""
 
 
+class DispatchChoice(Struct, frozen=True, omit_defaults=True):
+    """A command about a dispatch, and the name of the error with which whoever asks would be refused now."""
+
+    command: str
+    refusal: str = ""
+
+
 class DispatchesReply(Reply, frozen=True, kw_only=True):
     """Newest first; overdue is as of `time_ms`."""
 
@@ -241,10 +248,11 @@ class DispatchesReply(Reply, frozen=True, kw_only=True):
 
 
 class DispatchReply(Reply, frozen=True, kw_only=True):
-    """One dispatch as it stands now; `content` is missing where one may not read it."""
+    """One dispatch as it stands now, and what one may do about it; `content` is missing where one may not read it."""
 
     dispatch: DispatchLine
     history: list[DispatchStep]
+    choices: list[DispatchChoice]
     content: DispatchContent | None = None
 
 
