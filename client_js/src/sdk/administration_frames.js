@@ -2,7 +2,7 @@
  * What the replies of suspension and two keys carry, checked; apart from `frames.js`, so that only the pages that show
  * them load it. (PROTOCOL.md §13.3)
  */
-import { flag, listOf, natural, readMessage, record, text, withDefault } from "./frames.js";
+import { FrameError, flag, listOf, natural, readMessage, record, text, withDefault } from "./frames.js";
 
 const held = record({
   key: text,
@@ -42,7 +42,7 @@ const proposal = record({
   expiresMs: natural,
   state: text,
   approvals: withDefault(listOf(approval), []),
-  waitsOn: withDefault(listOf(text), []),
+  waitsOn: withDefault(listOf(text), /** @type {readonly string[]} */ ([])),
   endedBy: withDefault(text, ""),
   endedMs: withDefault(natural, 0),
   note: withDefault(text, ""),
@@ -58,6 +58,32 @@ const suspension = record({
   timeMs: natural,
 });
 
+/** 32 bytes: as they are in MessagePack, base64 in JSON. @type {import("./frames.js").Reader<Uint8Array>} */
+function bytes(value, where) {
+  if (value instanceof Uint8Array) return value;
+  if (typeof value !== "string") throw new FrameError(`${where} is no byte string`);
+  return Uint8Array.from(atob(value), (letter) => letter.charCodeAt(0));
+}
+
+/** An entry with everything that its link covers. (PROTOCOL.md §5.4) */
+const chained = record({
+  channel: text,
+  seq: natural,
+  timeMs: natural,
+  sender: text,
+  delegation: text,
+  key: text,
+  kind: text,
+  link: bytes,
+  text: withDefault(text, ""),
+  ref: withDefault(natural, 0),
+  reaction: withDefault(text, ""),
+  removed: withDefault(flag, false),
+  mentions: withDefault(listOf(text), []),
+  precedence: withDefault(text, ""),
+  data: withDefault(text, ""),
+});
+
 export const administrationReplies = {
   suspension: record({ suspension: text, timeMs: natural, duplicate: flag }),
   held: record({ channel: text, suspended: flag, messages: listOf(held), ofSide: natural }),
@@ -71,4 +97,5 @@ export const administrationReplies = {
     more: flag,
   }),
   exported: record({ channel: text, epoch: natural, head: natural, untilMs: natural, messages: listOf(readMessage) }),
+  log: record({ channel: text, epoch: natural, head: natural, messages: listOf(chained) }),
 };

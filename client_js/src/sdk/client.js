@@ -234,11 +234,11 @@ export class LiaisonClient {
 
   /**
    * @param {string} channel
-   * @param {{text: string, replyTo?: number, mentions?: readonly string[], attachments?: import("./outbox.js").Wish["attachments"]}} message
+   * @param {{text: string, replyTo?: number, mentions?: readonly string[], precedence?: string | undefined, attachments?: import("./outbox.js").Wish["attachments"]}} message
    * @returns {string} its key
    * @throws {RangeError} for a text that is empty or too long
    */
-  publish(channel, { text, replyTo = 0, mentions = [], attachments }) {
+  publish(channel, { text, replyTo = 0, mentions = [], precedence, attachments }) {
     if (mentions.length > MAX_MENTIONS) throw new RangeError(`at most ${MAX_MENTIONS} people can be mentioned`);
     this.#typists.said(channel);
     const about = replyTo === 0 ? undefined : this.#reference(channel, replyTo);
@@ -249,6 +249,7 @@ export class LiaisonClient {
       about,
       mentions: [...mentions],
       attachments,
+      precedence,
     });
   }
 

@@ -46,6 +46,9 @@ const step = record({
   answer: withDefault(text, ""),
 });
 
+// A refusal is the name of an error; none is that one may.
+const choice = record({ command: text, refusal: withDefault(text, "") });
+
 const content = record({
   body: text,
   sha256: text,
@@ -57,5 +60,10 @@ const content = record({
 export const dispatchReplies = {
   step: record({ dispatch, duplicate: flag }),
   dispatches: record({ timeMs: natural, dispatches: listOf(dispatch), more: flag }),
-  dispatch: record({ dispatch, history: listOf(step), content: withDefault(content, undefined) }),
+  dispatch: record({
+    dispatch,
+    history: listOf(step),
+    choices: listOf(choice),
+    content: withDefault(content, undefined),
+  }),
 };

@@ -5,6 +5,8 @@
 
 declare function structuredClone<T>(value: T): T;
 
+declare function atob(base64: string): string;
+
 declare class TextEncoder {
   encode(text?: string): Uint8Array<ArrayBuffer>;
 }

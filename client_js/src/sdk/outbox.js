@@ -41,6 +41,7 @@ export const REOFFER_MS = 10 * 60 * 1000;
  * @property {boolean} removed
  * @property {readonly string[]} mentions
  * @property {readonly import("./attachments.js").Named[] | undefined} [attachments]
+ * @property {string | undefined} [precedence] undefined is routine
  * @property {number} createdMs
  */
 

@@ -325,11 +325,11 @@ export class Outgoing {
  * @param {Readonly<Item>} item
  * @returns {[type: string, fields: Readonly<Record<string, unknown>>]}
  */
-function commandFor({ kind, channel, key, text, about, reaction, removed, mentions, attachments }) {
+function commandFor({ kind, channel, key, text, about, reaction, removed, mentions, precedence, attachments }) {
   const seq = about?.seq;
   switch (kind) {
     case "text":
-      return ["publish", { channel, key, text, replyTo: seq, mentions, attachments }];
+      return ["publish", { channel, key, text, replyTo: seq, mentions, precedence, attachments }];
     case "correction":
       return ["correct", { channel, key, seq, text }];
     case "withdrawal":

@@ -17,6 +17,7 @@
  * @property {string} sender
  * @property {string} delegation
  * @property {number} timeMs
+ * @property {string} kind `text`, or `suspension` and `resumption`, which say in `data` who decided it and why
  * @property {string} text newest version; empty once withdrawn
  * @property {number} replyTo seq that this answers, 0 is none
  * @property {readonly string[]} mentions
@@ -42,6 +43,8 @@
  */
 
 const TEXT = "text";
+/** Of which something is shown in their place. */
+const SHOWN = new Set([TEXT, "suspension", "resumption"]);
 const CORRECTION = "correction";
 const WITHDRAWAL = "withdrawal";
 const REACTION = "reaction";
@@ -161,7 +164,7 @@ export function withoutEarly(log) {
 export function prepend(log, { epoch, messages }) {
   const [oldest] = messages;
   if (oldest === undefined || epoch !== log.epoch || !endsAt(messages, log.first - 1)) return log;
-  const texts = messages.filter((entry) => entry.kind === TEXT);
+  const texts = messages.filter((entry) => SHOWN.has(entry.kind));
   const items = new Map(texts.map((entry) => [entry.seq, itemOf(entry)]));
   const orphans = new Map(log.orphans);
   // What the run says of messages in the page comes last, as it does in the log.
@@ -210,7 +213,7 @@ function append(log, entry) {
     head: Math.max(log.head, seq),
     expected: Math.max(log.expected, seq),
   };
-  if (entry.kind === TEXT) return { ...next, items: [...log.items, itemOf(entry)] };
+  if (SHOWN.has(entry.kind)) return { ...next, items: [...log.items, itemOf(entry)] };
   if (!isChange(entry)) return next;
   const index = indexOf(log.items, entry.ref);
   const item = log.items[index];
@@ -238,8 +241,9 @@ function indexOf(items, seq) {
 }
 
 /** @param {Message} entry @returns {Readonly<LogItem>} */
-function itemOf({ seq, key, sender, delegation, timeMs, text, ref, mentions, precedence, data }) {
+function itemOf({ seq, key, sender, delegation, timeMs, kind, text, ref, mentions, precedence, data }) {
   return {
+    kind,
     seq,
     key,
     sender,
