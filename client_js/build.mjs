@@ -7,7 +7,7 @@
  *
  *     { "base": "/static/",
  *       "pages": { "index.html": { "script": "chat-X.js", "style": "chat-Y.css", "brotli_bytes": 20000,
- *                                  "sign_in_brotli_bytes": 25000, "later_brotli_bytes": 5000 } },
+ *                                  "sign_in_brotli_bytes": 25000, "later_brotli_bytes": 5000, "last_brotli_bytes": 9000 } },
  *       "files": { "chat-X.js": { "bytes": 60000, "brotli_bytes": 18000, "gzip_bytes": 20000, "immutable": true } } }
  *
  * A page's template holds `<!-- assets -->` in its head, which becomes its stylesheet, preloads and script, and may name
@@ -26,6 +26,8 @@ import { minify } from "terser";
 const CHAT_BUDGET_BYTES = 35 * 1024;
 /** What it loads behind that, when there is time or somebody asks, all together. */
 const CHAT_LATER_BUDGET_BYTES = 25 * 1024;
+/** The pages of the registers, which come behind everything else. */
+const CHAT_LAST_BUDGET_BYTES = 20 * 1024;
 /** The page for operations: the same, with its tables and alarms. */
 const OPS_BUDGET_BYTES = 42 * 1024;
 /** uPlot, which its charts are drawn by. */
@@ -40,9 +42,11 @@ const SIGN_IN_LANGUAGE = /^src\/shared\/outer_messages_\w+\.js$/;
 const ROOT = path.dirname(fileURLToPath(import.meta.url));
 
 /** @typedef {{name: string, entry: string, template: string, html: string, budgetBytes: number, laterBudgetBytes: number,
- *   signIn?: {entry: string, style: string}, laterStyles?: Record<string, string>}} Page   `signIn`: what is loaded to sign in, where it
+ *   signIn?: {entry: string, style: string}, laterStyles?: Record<string, string>,
+ *   last?: {entry: string, style: string, budgetBytes: number}}} Page   `signIn`: what is loaded to sign in, where it
  *   isn't with the page; `budgetBytes` is for that and the page. `laterStyles`: style sheets that scripts add when they are
- *   loaded, by the name under which the page's head tells where they are. */
+ *   loaded, by the name under which the page's head tells where they are. `last`: what comes behind all that; it is
+ *   weighed by itself. */
 
 /** @type {Page[]} */
 const PAGES = [
@@ -54,7 +58,12 @@ const PAGES = [
     budgetBytes: CHAT_BUDGET_BYTES,
     laterBudgetBytes: CHAT_LATER_BUDGET_BYTES,
     signIn: { entry: "src/chat/login.jsx", style: "sign-in-style" },
-    laterStyles: { "sign-in-style": "src/shared/outer.css", "later-style": "src/chat/extras.css" },
+    laterStyles: {
+      "sign-in-style": "src/shared/outer.css",
+      "later-style": "src/chat/extras.css",
+      "last-style": "src/registers/registers.css",
+    },
+    last: { entry: "src/registers/registers.jsx", style: "last-style", budgetBytes: CHAT_LAST_BUDGET_BYTES },
   },
   {
     name: "ops",
@@ -158,14 +167,14 @@ async function squeezed({ path: name, text, contents }, { keep }) {
  * Names of all JavaScript that a script leads to, itself first.
  * @param {import("esbuild").Metafile} metafile
  * @param {string} output path as the metafile has it
- * @param {{lazy: boolean}} options whether to follow dynamic imports too
+ * @param {{lazy: boolean, without?: string | undefined}} options whether to follow dynamic imports too, and what to leave out
  */
-function reachable(metafile, output, { lazy }) {
+function reachable(metafile, output, { lazy, without }) {
   /** @type {Set<string>} */
   const found = new Set();
   const waiting = [output];
   for (let current = waiting.pop(); current !== undefined; current = waiting.pop()) {
-    if (found.has(current)) continue;
+    if (found.has(current) || current === without) continue;
     found.add(current);
     for (const { path: imported, kind } of metafile.outputs[current]?.imports ?? []) {
       if (kind === "import-statement" || (lazy && kind === "dynamic-import")) waiting.push(imported);
@@ -183,9 +192,11 @@ function assetsOf(metafile, page) {
   if (entry === undefined) throw new BuildFailure(`esbuild gave no output for ${page.entry}`);
   const [script, output] = entry;
   const style = output.cssBundle;
-  const everything = reachable(metafile, script, { lazy: true });
   const built = (/** @type {string} */ entryPoint) =>
     Object.keys(metafile.outputs).find((file) => metafile.outputs[file]?.entryPoint === entryPoint) ?? "";
+  const last = page.last && built(page.last.entry);
+  const everything = reachable(metafile, script, { lazy: true, without: last });
+  const lastScripts = last === undefined ? [] : reachable(metafile, last, { lazy: true });
   const laterStyles = Object.entries(page.laterStyles ?? {}).map(([name, style]) => ({ name, file: built(style) }));
   const atOnce = reachable(metafile, script, { lazy: false });
   const isLanguage = (/** @type {string} */ file) => LANGUAGE.test(metafile.outputs[file]?.entryPoint ?? "");
@@ -199,7 +210,11 @@ function assetsOf(metafile, page) {
     weighed: [...atOnce, ...(style === undefined ? [] : [style])].map((file) => path.basename(file)),
     later: [
       ...everything.filter((file) => !atOnce.includes(file) && !isLanguage(file)),
-      ...laterStyles.map(({ file }) => file),
+      ...laterStyles.filter(({ name }) => name !== page.last?.style).map(({ file }) => file),
+    ].map((file) => path.basename(file)),
+    last: [
+      ...lastScripts.filter((file) => !everything.includes(file) && !isLanguage(file)),
+      ...laterStyles.filter(({ name }) => name === page.last?.style).map(({ file }) => file),
     ].map((file) => path.basename(file)),
     toSignIn: [
       ...toSignIn.filter((file) => !atOnce.includes(file)),
@@ -286,7 +301,7 @@ async function main(outDirectory, sourcemap) {
     throw new BuildFailure(`none of ${PAGES.map((page) => page.entry).join(", ")} exists: nothing to build`);
   const output = new Output(outDirectory);
   /** @type {Record<string, {script: string, style: string | undefined, brotli_bytes: number,
-   *   sign_in_brotli_bytes: number, later_brotli_bytes: number}>} */
+   *   sign_in_brotli_bytes: number, later_brotli_bytes: number, last_brotli_bytes: number}>} */
   const described = {};
   /** @type {string[]} */
   const tooHeavy = [];
@@ -309,16 +324,19 @@ async function main(outDirectory, sourcemap) {
       brotliBytes + heaviest(assets.signInLanguages),
     );
     const laterBytes = assets.later.reduce((sum, name) => sum + weight(name), 0);
+    const lastBytes = assets.last.reduce((sum, name) => sum + weight(name), 0);
     described[page.html] = {
       script: assets.script,
       style: assets.style,
       brotli_bytes: brotliBytes,
       sign_in_brotli_bytes: signInBytes,
       later_brotli_bytes: laterBytes,
+      last_brotli_bytes: lastBytes,
     };
     tooHeavy.push(
       ...excess(page.name, signInBytes, page.budgetBytes),
       ...excess(`${page.name}, what is loaded later,`, laterBytes, page.laterBudgetBytes),
+      ...excess(`${page.name}, what is loaded last,`, lastBytes, page.last?.budgetBytes ?? 0),
     );
   }
   output.add("licenses.txt", licences(inputs), { immutable: false });
@@ -327,10 +345,12 @@ async function main(outDirectory, sourcemap) {
 
   for (const [name, sizes] of output.files)
     console.log(`${kilobytes(sizes.bytes)} ${kilobytes(sizes.brotli_bytes)} br  ${name}`);
-  for (const [name, { brotli_bytes, sign_in_brotli_bytes, later_brotli_bytes }] of Object.entries(described))
+  for (const [name, { brotli_bytes, sign_in_brotli_bytes, later_brotli_bytes, last_brotli_bytes }] of Object.entries(
+    described,
+  ))
     console.log(
       `${name}: JavaScript and CSS${kilobytes(brotli_bytes)} br, with signing in${kilobytes(sign_in_brotli_bytes)} br, ` +
-        `later${kilobytes(later_brotli_bytes)} br`,
+        `later${kilobytes(later_brotli_bytes)} br, last${kilobytes(last_brotli_bytes)} br`,
     );
   if (tooHeavy.length > 0) throw new BuildFailure(tooHeavy.join("\n"));
 }

@@ -6,12 +6,13 @@ export function addressOf(channel) {
 }
 
 /**
+ * What stands behind `?` is for whoever shows the channel.
  * @param {string} hash   Of the location, with its `#`.
  * @returns {string}   Empty where it names none.
  */
 export function channelIn(hash) {
   try {
-    return hash.slice(1).split("/").map(decodeURIComponent).join("/");
+    return hash.slice(1).replace(/\?.*/, "").split("/").map(decodeURIComponent).join("/");
   } catch {
     // A broken escape names no channel.
     return "";

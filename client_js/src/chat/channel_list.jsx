@@ -54,7 +54,12 @@ function ChannelLink({ desk, channel }) {
         }}
       >
         <bdi class="channel-title">{desk.titleOf(channel)}</bdi>
-        {channel.suspended && <Icon name="pause" />}
+        {channel.suspended && (
+          <span class="paused" title={t("suspended")}>
+            <span class="visually-hidden">{t("suspended")}</span>
+            <Icon name="pause" />
+          </span>
+        )}
         {mentions > 0 && (
           <span class="badge mention">
             <span class="visually-hidden">{t("mentioned", { count: mentions })}</span>

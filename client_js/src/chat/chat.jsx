@@ -29,7 +29,9 @@ export function Chat({ live, signOut }) {
       </button>
       <TopBar desk={desk} signOut={signOut} />
       <ChannelList desk={desk} />
-      {channel ? (
+      {channel?.isRegister ? (
+        <Register desk={desk} channel={channel} />
+      ) : channel ? (
         <Conversation key={channel.channel} desk={desk} channel={channel} />
       ) : (
         <main class="conversation nothing">
@@ -41,15 +43,29 @@ export function Chat({ live, signOut }) {
   );
 }
 
+/** Loaded behind everything else. @param {{ desk: Desk, channel: NonNullable<Desk['channel']['value']> }} props */
+function Register({ desk, channel }) {
+  const loaded = extras.value?.registers.value;
+  return loaded ? (
+    <loaded.RegisterPage desk={desk} channel={channel} />
+  ) : (
+    <main class="conversation" aria-busy="true" />
+  );
+}
+
 /** What is loaded later; until then the place of the panel is kept. @param {{ desk: Desk, signOut: () => void }} props */
 function Extras({ desk, signOut }) {
   const loaded = extras.value;
   const panel = desk.panel.value;
   const sheet = desk.sheet.value;
+  const last = loaded?.registers.value;
   if (!loaded) return <aside class="panel" aria-label={t("people_show")} aria-busy="true" />;
   return (
     <>
-      <loaded.Notices live={desk.live} />
+      <div class="notices">
+        <loaded.Notices live={desk.live} />
+        {last && <last.RegisterNotices desk={desk} />}
+      </div>
       {panel === "search" ? <loaded.SearchPanel desk={desk} /> : <loaded.PeoplePanel desk={desk} />}
       {sheet === "switcher" && <loaded.QuickSwitcher desk={desk} />}
       {sheet === "help" && <loaded.HelpSheet desk={desk} />}

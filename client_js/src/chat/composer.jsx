@@ -22,7 +22,7 @@ export function Composer({ desk, channel }) {
   return (
     <section class="composer" data-across={desk.isReadAcross(channel)}>
       <Warning desk={desk} channel={channel} />
-      {channel.suspended && <p class="suspended">{t("composer_suspended")}</p>}
+      {channel.suspended && extras.value && <p class="suspended">{t("composer_suspended")}</p>}
       <Intent desk={desk} />
       <Field desk={desk} channel={channel} />
     </section>
@@ -105,11 +105,13 @@ function Field({ desk, channel }) {
       desk.client.publish(name, {
         text,
         replyTo: desk.replying.peek()?.seq ?? 0,
+        precedence: desk.precedence.peek(),
         mentions: mentionedIn(text, desk.readersOf(channel)).slice(0, MAX_MENTIONS),
         attachments: attaching.current?.take(),
       });
     else if (corrected.text !== text) desk.client.correct(name, corrected.seq, text);
     desk.reply(undefined);
+    desk.precedence.value = "";
     if (!corrected) fill("");
   };
 
@@ -185,6 +187,7 @@ function Field({ desk, channel }) {
         <Icon name="send" />
         <span class="wide-only">{t("composer_send")}</span>
       </button>
+      {loaded && channel.kind === "joint" && !correcting && <loaded.PrecedenceChoice desk={desk} />}
       <p class="hint" id="composer-hint" data-alert={excess.value > 0}>
         {excess.value > 0 ? t("composer_too_long", { bytes: excess.value }) : t("composer_hint")}
       </p>

@@ -6,12 +6,14 @@ import { sideStyle } from "../shared/side_label.jsx";
 import { delegationOf } from "./channel_groups.js";
 import { Composer } from "./composer.jsx";
 import { MessageList } from "./message_list.jsx";
+import { extras } from "./use_extras.js";
 
 /** @typedef {import('./desk.js').Desk} Desk */
 /** @typedef {NonNullable<Desk['channel']['value']>} Channel */
 
 /** @param {{ desk: Desk, channel: Channel }} props */
 export function Conversation({ desk, channel }) {
+  const registers = extras.value?.registers.value;
   return (
     <main
       class="conversation"
@@ -28,6 +30,7 @@ export function Conversation({ desk, channel }) {
         </h1>
         <Audience desk={desk} channel={channel} />
         <span class="spacer" />
+        {registers && <registers.LineActions desk={desk} channel={channel} />}
         <button
           type="button"
           class="button quiet"
@@ -38,6 +41,7 @@ export function Conversation({ desk, channel }) {
           <Icon name="calendar" />
         </button>
       </header>
+      {registers && channel.suspended && <registers.SuspensionBanner desk={desk} channel={channel} />}
       <MessageList desk={desk} channel={channel} />
       <Typists desk={desk} channel={channel.channel} />
       <Composer desk={desk} channel={channel} />

@@ -42,6 +42,8 @@ export class Desk {
     this.correcting = signal(undefined);
     /** The message that is being answered. @type {import('@preact/signals').Signal<Item | undefined>} */
     this.replying = signal(undefined);
+    /** How urgent the next message is. */
+    this.precedence = signal("");
     /** The message that the list should bring into view. */
     this.target = signal(0);
     /** @type {import('@preact/signals').Signal<Choice>} */
@@ -254,6 +256,7 @@ export class Desk {
       this.selected.value = channel;
       this.correcting.value = undefined;
       this.replying.value = undefined;
+      this.precedence.value = "";
       this.target.value = 0;
       if (isNarrow()) this.panel.value = "";
     });

@@ -17,6 +17,7 @@ import { ko as outerKo } from "../shared/outer_messages_ko.js";
 import { en } from "./messages_en.js";
 import { ko } from "./messages_ko.js";
 import { followShortcuts } from "./shortcuts.js";
+import { loadRegisters } from "./use_registers.js";
 
 addTexts({ ko, en });
 addTexts({ ko: innerKo, en: innerEn });
@@ -36,12 +37,15 @@ export { NoChannels } from "./no_channels.jsx";
 export { notifyOfNews } from "./notifications.js";
 export { OwnMenu } from "./own_menu.jsx";
 export { PeoplePanel } from "./people_panel.jsx";
+export { PrecedenceChoice } from "./precedence_choice.jsx";
 export { QuickSwitcher } from "./quick_switcher.jsx";
 export { SearchPanel } from "./search_panel.jsx";
+export { registers } from "./use_registers.js";
 
 /** Begin what goes on as long as the page is open. @param {import('./desk.js').Desk} desk */
 export function accompany(desk) {
   followPresence(desk.live);
+  loadRegisters();
   // The other language too, so that one can switch to it without a line.
   for (const name of LOCALES) loadTexts(name).catch(() => {});
   return followShortcuts(desk);

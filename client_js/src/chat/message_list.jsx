@@ -55,7 +55,7 @@ export function MessageList({ desk, channel }) {
         tabIndex={0}
         onKeyDown={extras.value?.moveBetweenMessages}
       >
-        <Top timeline={timeline} loading={list.loading.value} isRegister={channel.isRegister} />
+        <Top timeline={timeline} loading={list.loading.value} />
         <ol ref={list.list}>{list.elements}</ol>
       </div>
       {!list.atEnd.value && (
@@ -68,13 +68,13 @@ export function MessageList({ desk, channel }) {
   );
 }
 
-/** Of the same height whatever it says. @param {{ timeline: Timeline, loading: boolean, isRegister: boolean }} props */
-function Top({ timeline, loading, isRegister }) {
+/** Of the same height whatever it says. @param {{ timeline: Timeline, loading: boolean }} props */
+function Top({ timeline, loading }) {
   const text = () => {
     if (loading) return t("log_loading");
     if (timeline.hasOlder) return " ";
     if (timeline.items.length > 0) return t("log_start");
-    return t(isRegister ? "log_register" : "log_empty");
+    return t("log_empty");
   };
   return <p class="log-top">{text()}</p>;
 }
@@ -99,6 +99,16 @@ function Unread({ position }) {
   return (
     <li class="divider unread" id="first-unread" {...position}>
       <span>{t("first_unread")}</span>
+    </li>
+  );
+}
+
+/** The line was suspended or resumed here. @param {{ desk: Desk, item: Item, position: Position }} props */
+function Mark({ desk, item, position }) {
+  const registers = extras.value?.registers.value;
+  return (
+    <li class="divider" {...position}>
+      {registers && <registers.LineMark desk={desk} item={item} />}
     </li>
   );
 }
@@ -137,6 +147,7 @@ function draw(desk, channel, row, index, size) {
     case "unread":
       return <Unread key={row.id} position={position} />;
     case "message":
+      if (row.item.kind !== "text") return <Mark key={row.id} desk={desk} item={row.item} position={position} />;
       return (
         <MessageRow
           key={row.id}

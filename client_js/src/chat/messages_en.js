@@ -28,6 +28,7 @@ export const en = {
   notify_mentions: "Mentions and direct",
   notify_all: "All messages",
   notify_text: "Show the text of messages from private channels",
+  composer_suspended: "The line is suspended: what you write waits and follows in order once both heads resume it.",
   composer_mentions: "People to mention",
   notify_body: "Message from {name}",
   notify_denied: "The browser does not let this page notify you. Allow it in the browser’s settings for this site.",

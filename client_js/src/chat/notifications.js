@@ -80,7 +80,9 @@ export function notifyOfNews(desk, channel, told) {
   };
   const { items } = desk.client.timeline(channel);
   // One a channel is enough: the newest takes the place of those before.
-  const item = items.findLast((one) => one.seq > told && isWorthANotification(one, info, circumstances));
+  const item = items.findLast(
+    (one) => one.seq > told && one.kind === "text" && isWorthANotification(one, info, circumstances),
+  );
   if (!item) return;
   notify(item, info, {
     author: desk.live.nameOf(item.sender),

@@ -26,7 +26,7 @@ export function loadExtras() {
 
 /**
  * Without it they would be drawn bare.
- * @param {'sign-in-style' | 'later-style'} name   As the page's head has it.
+ * @param {'sign-in-style' | 'later-style' | 'last-style'} name   As the page's head has it.
  * @returns {Promise<void>}
  */
 export function addStyle(name) {

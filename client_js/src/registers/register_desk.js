@@ -1,0 +1,193 @@
+/**
+ * What the registers' pages know and do for one person: administration as it stands, what is urgent, which dispatch is open,
+ * which dialog. Read anew whenever an entry of a register arrives, so that a page never shows what was long ago decided.
+ */
+
+import { batch, effect, signal } from "@preact/signals";
+
+import { channelIn } from "../chat/channel_address.js";
+import { Registers } from "../sdk/registers.js";
+import { t } from "../shared/i18n.js";
+
+/** @typedef {import('../chat/desk.js').Desk} Desk */
+/** @typedef {NonNullable<Desk['channel']['value']>} Channel */
+/** @typedef {import('../sdk/registers.js').Dispatch} Dispatch */
+/** @typedef {import('../sdk/registers.js').Administration} Administration */
+
+export const ADMINISTRATION = "joint/administration";
+export const DISPATCHES = "joint/dispatches";
+
+/** Several entries often come together: one dispatch that is accepted makes two. */
+const GATHER_MS = 60;
+/** As many as may be urgent at once without the page growing a list of them. */
+const MOST_URGENT = 200;
+
+const URGENT = new Set(["flash", "life_safety"]);
+
+/** What is open inside a register: what stands behind `?` in the address. @param {string} hash */
+export function openedIn(hash) {
+  try {
+    return decodeURIComponent(hash.split("?")[1] ?? "");
+  } catch {
+    return "";
+  }
+}
+
+export class RegisterDesk {
+  /** @param {Desk} desk */
+  constructor(desk) {
+    this.desk = desk;
+    this.live = desk.live;
+    this.registers = new Registers(desk.client, () => crypto.randomUUID());
+    /** @type {import('@preact/signals').Signal<Administration | undefined>} */
+    this.administration = signal(undefined);
+    /** Urgent dispatches that wait for the own side. @type {import('@preact/signals').Signal<readonly Dispatch[]>} */
+    this.urgent = signal([]);
+    /** Raised with each change of the dispatches: whoever shows some asks again. */
+    this.version = signal(0);
+    /** The dispatch that is open, by its number or id; empty is the list. */
+    this.opened = signal(openedIn(location.hash));
+    /** What lies over the page. @type {import('@preact/signals').Signal<import('preact').VNode | undefined>} */
+    this.dialog = signal(undefined);
+    /** @type {Map<string, ReturnType<typeof setTimeout>>} */
+    this.gathering = new Map();
+    const { client } = desk;
+    this.endings = [
+      client.on("timeline", (channel) => this.#onChange(channel)),
+      client.on("connected", () => this.refresh()),
+      client.on("channel", ({ channel }) => {
+        if (client.channels.get(channel)?.kind === "joint") this.#soon(ADMINISTRATION);
+      }),
+      this.#followAddress(),
+    ];
+    if (desk.isConnected) this.refresh();
+  }
+
+  close() {
+    for (const end of this.endings) end();
+    for (const timer of this.gathering.values()) clearTimeout(timer);
+  }
+
+  /** Ask for everything. */
+  refresh() {
+    this.#soon(ADMINISTRATION);
+    this.#soon(DISPATCHES);
+  }
+
+  get me() {
+    return this.live.me.value;
+  }
+
+  get isHead() {
+    return this.me?.role === "head";
+  }
+
+  get own() {
+    return this.me?.delegation ?? "";
+  }
+
+  /** What a channel is called on this screen. @param {string} name */
+  titleOf(name) {
+    const channel = this.desk.channels.value.get(name);
+    return channel ? this.desk.titleOf(channel) : name;
+  }
+
+  /** What a side is called; for neither, the office. @param {string} delegation */
+  sideName(delegation) {
+    const side = this.live.side(delegation);
+    return side ? side.title : { ko: t("office"), en: t("office") };
+  }
+
+  /** The suspension of a channel, once it is known. @param {string} channel */
+  suspensionOf(channel) {
+    return this.administration.value?.suspensions.find((one) => one.channel === channel);
+  }
+
+  /** The undecided proposal to end a suspension, the newest if there are several. @param {string} suspension */
+  resumptionOf(suspension) {
+    return this.administration.value?.proposals.find(
+      ({ subject, state }) => subject.suspension === suspension && isUndecided(state),
+    );
+  }
+
+  /** Open a dispatch, or the list of them. @param {string} name   Empty: the list. */
+  open(name) {
+    const address = `#${DISPATCHES}${name === "" ? "" : `?${encodeURIComponent(name)}`}`;
+    if (address !== location.hash) history.pushState(null, "", address);
+    batch(() => {
+      if (this.desk.selected.value !== DISPATCHES) this.desk.show(DISPATCHES);
+      this.opened.value = name;
+    });
+  }
+
+  /** @param {import('preact').VNode} dialog */
+  ask(dialog) {
+    this.dialog.value = dialog;
+  }
+
+  #followAddress() {
+    const follow = () => {
+      this.opened.value = openedIn(location.hash);
+    };
+    addEventListener("popstate", follow);
+    // Another channel was opened, or this one anew from the list of channels.
+    const end = effect(() => {
+      if (this.desk.selected.value !== channelIn(location.hash)) return;
+      follow();
+    });
+    return () => {
+      removeEventListener("popstate", follow);
+      end();
+    };
+  }
+
+  /** @param {string} channel */
+  #onChange(channel) {
+    if (channel === ADMINISTRATION) this.#soon(ADMINISTRATION);
+    if (channel === DISPATCHES || channel === `${this.own}/dispatches`) this.#soon(DISPATCHES);
+  }
+
+  /** @param {string} what */
+  #soon(what) {
+    if (this.gathering.has(what)) return;
+    const timer = setTimeout(() => {
+      this.gathering.delete(what);
+      this.#ask(what).catch(() => {
+        // Without a line; asked again with the next connection.
+      });
+    }, GATHER_MS);
+    this.gathering.set(what, timer);
+  }
+
+  /** @param {string} what */
+  async #ask(what) {
+    if (what === ADMINISTRATION) {
+      this.administration.value = await this.registers.administration({ limit: MOST_URGENT });
+      return;
+    }
+    this.version.value += 1;
+    const { dispatches } = await this.registers.dispatches({ limit: MOST_URGENT });
+    this.urgent.value = dispatches.filter(
+      ({ precedence, waitsOn, number }) => number !== "" && waitsOn === this.own && URGENT.has(precedence),
+    );
+  }
+}
+
+/** @param {string} state   Of a proposal. */
+export function isUndecided(state) {
+  return state === "open" || state === "approved_by_one";
+}
+
+/** @type {WeakMap<Desk, RegisterDesk>} */
+const desks = new WeakMap();
+
+/** The one that goes with a desk. @param {Desk} desk */
+export function registerDeskOf(desk) {
+  let found = desks.get(desk);
+  if (found === undefined) {
+    found = new RegisterDesk(desk);
+    desks.set(desk, found);
+    desk.endings.push(() => found?.close());
+  }
+  return found;
+}
