@@ -29,6 +29,8 @@ export const en = {
   notify_all: "All messages",
   notify_text: "Show the text of messages from private channels",
   composer_suspended: "The line is suspended: what you write waits and follows in order once both heads resume it.",
+  precedence_routine: "Routine",
+  send_as: "Precedence of this message",
   composer_mentions: "People to mention",
   notify_body: "Message from {name}",
   notify_denied: "The browser does not let this page notify you. Allow it in the browser’s settings for this site.",

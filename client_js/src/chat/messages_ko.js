@@ -29,6 +29,8 @@ export const ko = {
   notify_all: "모든 메시지",
   notify_text: "비공개 대화방의 메시지 내용도 표시",
   composer_suspended: "연락이 중지되었습니다. 쓴 내용은 대기하며, 양측 대표가 재개하면 순서대로 전달됩니다.",
+  precedence_routine: "일반",
+  send_as: "이 메시지의 긴급도",
   composer_mentions: "부를 사람",
   notify_body: "{name} 님의 메시지",
   notify_denied: "브라우저가 알림을 막고 있습니다. 브라우저의 사이트 설정에서 허용하십시오.",

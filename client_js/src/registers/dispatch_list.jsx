@@ -49,7 +49,8 @@ export function DispatchList({ registers, channel }) {
     overdue: false,
   });
   const { lines, more, failure, loadMore } = useLines(registers, filter.value);
-  const { canWrite } = registers.desk.channels.value.get(`${registers.own}/dispatches`) ?? { canWrite: false };
+  // Nobody writes in a register by hand, so its `canWrite` says nothing here; who sees their side's may draft.
+  const mayDraft = registers.desk.channels.value.has(`${registers.own}/dispatches`);
   const change = (/** @type {Partial<Filter>} */ part) => {
     filter.value = { ...filter.value, ...part };
   };
@@ -58,7 +59,7 @@ export function DispatchList({ registers, channel }) {
       <div class="register-tools">
         <Filters registers={registers} filter={filter.value} change={change} />
         <span class="spacer" />
-        {canWrite && (
+        {mayDraft && (
           <button
             type="button"
             class="button primary"
