@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from liaison.cli.demo_registers import write_registers
+from liaison.wiring import BackOffice
 from tests.browser.chat_screen import ChatScreen
 from tests.live_server import LiveServer
 
@@ -37,6 +39,16 @@ def server(client_build: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """A server for the tests of one module; a test that needs silence takes a channel of its own."""
     with LiveServer(tmp_path_factory.mktemp("office") / "data") as live:
         yield live
+
+
+@pytest.fixture(scope="module")
+def registers(server: LiveServer) -> None:
+    """What the demonstration's registers hold, in the server's; it finds what was written beside it."""
+
+    async def write(office: BackOffice) -> None:
+        await write_registers(office.log, office.profile.time_zone, office.clock.wall_ms())
+
+    server.administer(write)
 
 
 class OpenPage(Protocol):

@@ -65,6 +65,40 @@ def test_no_screen_has_a_serious_finding(
     assert {name: found for name, found in findings.items() if found} == {}
 
 
+# Axe looks at everything on seven screens.
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("locale", [KOREAN, BRITISH], ids=["ko", "en"])
+def test_no_screen_of_the_registers_has_a_serious_finding(
+    sit_down: SitDown, registers: None, locale: dict[str, str], scheme: str
+) -> None:
+    page = sit_down("north-head", "joint/crossings", **locale, color_scheme=scheme).page
+    expect(page.locator(".suspension .resumption")).to_be_visible()
+    findings = {"suspended": _findings(page)}
+    for channel, waited_for in (
+        ("joint/administration", ".proposal"),
+        ("joint/line-checks", ".strip"),
+        ("joint/dispatches", ".dispatch-line"),
+    ):
+        page.locator(f'.channels a[href="#{channel}"]').click()
+        expect(page.locator(waited_for).first).to_be_visible()
+        findings[channel] = _findings(page)
+    page.locator(".register-tools .primary").click()
+    page.locator(".items > button").click()
+    findings["letter"] = _findings(page)
+    page.keyboard.press("Escape")
+    # The focus is where it was before the dialog.
+    expect(page.locator(".register-tools .primary")).to_be_focused()
+    page.locator(".dispatch-line", has_text="기상 자료").click()
+    expect(page.locator(".history li").first).to_be_visible()
+    findings["dispatch"] = _findings(page)
+    page.locator('.channels a[href="#joint/administration"]').click()
+    page.locator(".segments button").last.click()
+    expect(page.locator(".administration-log > li").first).to_be_visible()
+    findings["log"] = _findings(page)
+    assert {name: found for name, found in findings.items() if found} == {}
+
+
 def test_keyboard_alone_signs_in_switches_sends_corrects_searches_and_signs_out(
     open_page: OpenPage, server: LiveServer
 ) -> None:

@@ -42,6 +42,8 @@ export class Desk {
     this.correcting = signal(undefined);
     /** The message that is being answered. @type {import('@preact/signals').Signal<Item | undefined>} */
     this.replying = signal(undefined);
+    /** Raised each time a channel is opened, also the same one. */
+    this.visits = signal(0);
     /** How urgent the next message is. */
     this.precedence = signal("");
     /** The message that the list should bring into view. */
@@ -245,7 +247,9 @@ export class Desk {
 
   /** Open a channel and put it into the address. @param {string} channel */
   open(channel) {
-    if (channel !== channelIn(location.hash)) history.pushState(null, "", addressOf(channel));
+    // What was open inside the channel is left, too.
+    if (channel !== channelIn(location.hash) || location.hash.includes("?"))
+      history.pushState(null, "", addressOf(channel));
     this.show(channel);
   }
 
@@ -254,6 +258,7 @@ export class Desk {
     if (channel !== "") remember("channel", channel);
     batch(() => {
       this.selected.value = channel;
+      this.visits.value += 1;
       this.correcting.value = undefined;
       this.replying.value = undefined;
       this.precedence.value = "";

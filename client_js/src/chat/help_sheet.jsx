@@ -15,6 +15,7 @@ const SHORTCUTS = [
   ["help_date", ["Ctrl", "Shift", "D"]],
   ["help_messages", ["↑ ↓"]],
   ["help_cancel", ["Esc"]],
+  ["help_line_check", ["F9"]],
   ["help_help", ["Ctrl", "/"]],
 ];
 

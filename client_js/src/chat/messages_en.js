@@ -17,6 +17,7 @@ export const en = {
   help_date: "Go to a date",
   help_messages: "From message to message (in the list)",
   help_cancel: "Cancel or close",
+  help_line_check: "Call or answer in a line check",
   help_help: "Show this list",
 
   date_label: "Day",

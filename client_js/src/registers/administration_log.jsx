@@ -76,7 +76,7 @@ function LogEntry({ registers, entry }) {
   const data = readData(entry.data);
   const link = [...entry.link].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   return (
-    <li>
+    <li class="step-line">
       <span class="seq">{entry.seq}</span>
       <span class="step-what">{named("log_", String(data.event ?? entry.kind))}</span>
       <span class="step-who">

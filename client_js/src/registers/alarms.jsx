@@ -5,11 +5,12 @@
 
 import { useComputed } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-
+import { LINE_CHECKS } from "../sdk/line_checks.js";
 import { t } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
 import { now } from "../shared/ticking.js";
 import { Precedence } from "./dispatch_list.jsx";
+import { OpenCheck } from "./line_check_page.jsx";
 import { registerDeskOf } from "./register_desk.js";
 import { Stamp } from "./stamp.jsx";
 import { byUrgency, dispatchAlarms, messageAlarms } from "./urgent.js";
@@ -29,6 +30,7 @@ export function RegisterNotices({ desk }) {
   return (
     <>
       <Alarms registers={registers} />
+      <DueCheck registers={registers} />
       {registers.dialog.value}
     </>
   );
@@ -70,6 +72,16 @@ function Alarms({ registers }) {
       </ul>
       {alarms.length > MOST_SHOWN && <p>{t("alarms_more", { count: alarms.length - MOST_SHOWN })}</p>}
     </section>
+  );
+}
+
+/** A line check that waits for this desk, wherever one is on the page. @param {{ registers: RegisterDesk }} props */
+function DueCheck({ registers }) {
+  const check = registers.ownCheck;
+  return (
+    <div role="status">
+      {check && registers.desk.selected.value !== LINE_CHECKS && <OpenCheck registers={registers} check={check} />}
+    </div>
   );
 }
 

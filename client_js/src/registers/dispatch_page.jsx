@@ -218,7 +218,7 @@ function HistoryStep({ registers, step, items }) {
   const { live } = registers;
   void locale.value;
   return (
-    <li data-event={step.event}>
+    <li class="step-line" data-event={step.event}>
       <span class="step-what">{named("event_", step.event)}</span>
       <span class="step-who">
         {step.user === "_office" ? t("office") : <bdi>{step.name || live.nameOf(step.user)}</bdi>}{" "}

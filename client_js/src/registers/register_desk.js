@@ -6,7 +6,9 @@
 import { batch, effect, signal } from "@preact/signals";
 
 import { channelIn } from "../chat/channel_address.js";
+import { LINE_CHECKS, LineChecks } from "../sdk/line_checks.js";
 import { Registers } from "../sdk/registers.js";
+import { SignedRecord } from "../sdk/signed_record.js";
 import { t } from "../shared/i18n.js";
 
 /** @typedef {import('../chat/desk.js').Desk} Desk */
@@ -38,7 +40,12 @@ export class RegisterDesk {
   constructor(desk) {
     this.desk = desk;
     this.live = desk.live;
-    this.registers = new Registers(desk.client, () => crypto.randomUUID());
+    const newKey = () => crypto.randomUUID();
+    this.registers = new Registers(desk.client, newKey);
+    this.lines = new LineChecks(desk.client, newKey);
+    this.record = new SignedRecord(desk.client, newKey);
+    /** The last days of line checks, and what waits for a desk. @type {import('@preact/signals').Signal<import('../sdk/line_checks.js').LineChecksView | undefined>} */
+    this.lineChecks = signal(undefined);
     /** @type {import('@preact/signals').Signal<Administration | undefined>} */
     this.administration = signal(undefined);
     /** Urgent dispatches that wait for the own side. @type {import('@preact/signals').Signal<readonly Dispatch[]>} */
@@ -59,6 +66,7 @@ export class RegisterDesk {
         if (client.channels.get(channel)?.kind === "joint") this.#soon(ADMINISTRATION);
       }),
       this.#followAddress(),
+      this.#followKey(),
     ];
     if (desk.isConnected) this.refresh();
   }
@@ -72,6 +80,7 @@ export class RegisterDesk {
   refresh() {
     this.#soon(ADMINISTRATION);
     this.#soon(DISPATCHES);
+    this.#soon(LINE_CHECKS);
   }
 
   get me() {
@@ -125,6 +134,29 @@ export class RegisterDesk {
     this.dialog.value = dialog;
   }
 
+  /** What waits for one's own desk, if anything. */
+  get ownCheck() {
+    return this.lineChecks.value?.open.find((check) => dueStep(check).side === this.own);
+  }
+
+  /** Call the other desk, or answer it: whatever is due. @param {import('../sdk/line_checks.js').LineCheck} check */
+  stepLineCheck(check) {
+    const { step } = dueStep(check);
+    // The check's own name in the key: pressing twice is once.
+    return this.live.attempt(this.lines[step](check.check, { key: `${check.check} ${step}` }));
+  }
+
+  #followKey() {
+    const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+      const check = event.code === "F9" && !event.repeat ? this.ownCheck : undefined;
+      if (check === undefined) return;
+      event.preventDefault();
+      this.stepLineCheck(check);
+    };
+    addEventListener("keydown", onKeyDown);
+    return () => removeEventListener("keydown", onKeyDown);
+  }
+
   #followAddress() {
     const follow = () => {
       this.opened.value = openedIn(location.hash);
@@ -132,6 +164,7 @@ export class RegisterDesk {
     addEventListener("popstate", follow);
     // Another channel was opened, or this one anew from the list of channels.
     const end = effect(() => {
+      void this.desk.visits.value;
       if (this.desk.selected.value !== channelIn(location.hash)) return;
       follow();
     });
@@ -143,7 +176,7 @@ export class RegisterDesk {
 
   /** @param {string} channel */
   #onChange(channel) {
-    if (channel === ADMINISTRATION) this.#soon(ADMINISTRATION);
+    if (channel === ADMINISTRATION || channel === LINE_CHECKS) this.#soon(channel);
     if (channel === DISPATCHES || channel === `${this.own}/dispatches`) this.#soon(DISPATCHES);
   }
 
@@ -165,6 +198,10 @@ export class RegisterDesk {
       this.administration.value = await this.registers.administration({ limit: MOST_URGENT });
       return;
     }
+    if (what === LINE_CHECKS) {
+      this.lineChecks.value = await this.lines.lineChecks();
+      return;
+    }
     this.version.value += 1;
     const { dispatches } = await this.registers.dispatches({ limit: MOST_URGENT });
     this.urgent.value = dispatches.filter(
@@ -176,6 +213,15 @@ export class RegisterDesk {
 /** @param {string} state   Of a proposal. */
 export function isUndecided(state) {
   return state === "open" || state === "approved_by_one";
+}
+
+/**
+ * Which side has to do something about a line check that is under way, and what.
+ * @param {import('../sdk/line_checks.js').LineCheck} check
+ * @returns {{ side: string, step: 'call' | 'answer' }}
+ */
+export function dueStep({ state, caller, answerer }) {
+  return state === "called" ? { side: answerer, step: "answer" } : { side: caller, step: "call" };
 }
 
 /** @type {WeakMap<Desk, RegisterDesk>} */

@@ -3,12 +3,15 @@
 import { useEffect } from "preact/hooks";
 
 import { attended } from "../chat/attention.js";
+import { LINE_CHECKS } from "../sdk/line_checks.js";
 import { t } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
 import { AdministrationPage } from "./administration.jsx";
 import { DispatchList } from "./dispatch_list.jsx";
 import { DispatchPage } from "./dispatch_page.jsx";
+import { LineCheckPage } from "./line_check_page.jsx";
 import { ADMINISTRATION, registerDeskOf } from "./register_desk.js";
+import { LineActions } from "./suspension.jsx";
 
 /** @typedef {import('../chat/desk.js').Desk} Desk */
 /** @typedef {import('./register_desk.js').Channel} Channel */
@@ -30,6 +33,8 @@ export function RegisterPage({ desk, channel }) {
         <h1>
           <bdi>{desk.titleOf(channel)}</bdi>
         </h1>
+        <span class="spacer" />
+        <LineActions desk={desk} channel={channel} />
       </header>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
       <section class="register-body" tabIndex={0} aria-label={desk.titleOf(channel)}>
@@ -43,6 +48,7 @@ export function RegisterPage({ desk, channel }) {
 function View({ registers, channel }) {
   const opened = registers.opened.value;
   if (channel.channel === ADMINISTRATION) return <AdministrationPage registers={registers} />;
+  if (channel.channel === LINE_CHECKS) return <LineCheckPage registers={registers} />;
   if (channel.channel.endsWith("/dispatches"))
     return opened === "" ? (
       <DispatchList key={channel.channel} registers={registers} channel={channel} />

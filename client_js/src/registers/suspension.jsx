@@ -8,6 +8,7 @@ import { Icon } from "../shared/icons.jsx";
 import { SideLabel } from "../shared/side_label.jsx";
 import { FormDialog, LineField, textIn } from "./form_dialog.jsx";
 import { ApproveDialog } from "./proposal_dialogs.jsx";
+import { RecordDialog } from "./record_dialog.jsx";
 import { registerDeskOf } from "./register_desk.js";
 import { Stamp, stampText } from "./stamp.jsx";
 
@@ -156,20 +157,33 @@ function HeldMessages({ registers, channel }) {
   );
 }
 
-/** What heads can do about a channel that isn't suspended. @param {{ desk: Desk, channel: Channel }} props */
+/** The record of a channel, and what heads can do about one that isn't suspended. @param {{ desk: Desk, channel: Channel }} props */
 export function LineActions({ desk, channel }) {
   const registers = registerDeskOf(desk);
-  if (!registers.isHead || channel.kind !== "joint" || channel.suspended) return null;
+  const maySuspend = registers.isHead && channel.kind === "joint" && !channel.suspended && !channel.isRegister;
   return (
-    <button
-      type="button"
-      class="button quiet"
-      aria-label={t("suspend")}
-      title={t("suspend")}
-      onClick={() => registers.ask(<SuspendDialog registers={registers} channel={channel.channel} />)}
-    >
-      <Icon name="pause" />
-    </button>
+    <>
+      {maySuspend && (
+        <button
+          type="button"
+          class="button quiet"
+          aria-label={t("suspend")}
+          title={t("suspend")}
+          onClick={() => registers.ask(<SuspendDialog registers={registers} channel={channel.channel} />)}
+        >
+          <Icon name="pause" />
+        </button>
+      )}
+      <button
+        type="button"
+        class="button quiet"
+        aria-label={t("record")}
+        title={t("record")}
+        onClick={() => registers.ask(<RecordDialog registers={registers} channel={channel.channel} />)}
+      >
+        <Icon name="checks" />
+      </button>
+    </>
   );
 }
 

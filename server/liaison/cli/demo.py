@@ -13,6 +13,7 @@ import click
 
 from liaison.cli import demo_office
 from liaison.cli.back_office import in_office
+from liaison.cli.demo_registers import write_registers
 from liaison.cli.exits import Failure
 from liaison.cli.journal import set_up_journal
 from liaison.cli.node import run_node
@@ -81,6 +82,7 @@ async def _write_the_past(office: BackOffice, config: Config) -> None:
         now_ms = office.clock.wall_ms()
         await demo_office.write_line_checks(office.log, config.line_check_schedule, now_ms)
         await demo_office.write_rosters(office.log, config.profile, now_ms)
+        await write_registers(office.log, config.office.time_zone, now_ms)
 
 
 async def _furnish(office: Office, file: Path) -> _Credentials:
