@@ -17,7 +17,7 @@ export const ko = {
   help_date: "날짜로 이동",
   help_messages: "메시지 사이 이동(목록에서)",
   help_cancel: "취소 또는 닫기",
-  help_line_check: "통신 점검에서 호출 또는 응답",
+  help_line_check: "연락선 점검에서 호출 또는 응답",
   help_help: "이 목록 보기",
 
   date_label: "날짜",
