@@ -27,7 +27,7 @@ const CHAT_BUDGET_BYTES = 35 * 1024;
 /** What it loads behind that, when there is time or somebody asks, all together. */
 const CHAT_LATER_BUDGET_BYTES = 25 * 1024;
 /** The pages of the registers, which come behind everything else, in both languages. */
-const CHAT_LAST_BUDGET_BYTES = 25 * 1024;
+const CHAT_LAST_BUDGET_BYTES = 28 * 1024;
 /** The page for operations: the same, with its tables and alarms. */
 const OPS_BUDGET_BYTES = 42 * 1024;
 /** uPlot, which its charts are drawn by. */

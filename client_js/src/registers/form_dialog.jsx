@@ -26,7 +26,7 @@ export function FormDialog({ registers, title, effect, submit, isGrave = false, 
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const key = useMemo(() => registers.registers.newKey(), []);
   const isUnderWay = useSignal(false);
-  /** @type {import('@preact/signals').Signal<{ name: string, ref?: string } | undefined>} */
+  /** @type {import('@preact/signals').Signal<{ name: string, ref?: string, message?: string } | undefined>} */
   const failure = useSignal(undefined);
   useEffect(() => dialog.current?.showModal(), []);
 
@@ -62,6 +62,8 @@ export function FormDialog({ registers, title, effect, submit, isGrave = false, 
         {failure.value && (
           <p class="alert" role="alert">
             {errorText(failure.value)}
+            {/* Which line of a roster it is, only the server's own words say. */}
+            {failure.value.name.startsWith("roster_") && ` ${failure.value.message ?? ""}`}
           </p>
         )}
         <div class="buttons">

@@ -6,6 +6,7 @@
 import { batch, effect, signal } from "@preact/signals";
 
 import { channelIn } from "../chat/channel_address.js";
+import { Duty } from "../sdk/duty.js";
 import { LINE_CHECKS, LineChecks } from "../sdk/line_checks.js";
 import { Registers } from "../sdk/registers.js";
 import { SignedRecord } from "../sdk/signed_record.js";
@@ -43,6 +44,7 @@ export class RegisterDesk {
     const newKey = () => crypto.randomUUID();
     this.registers = new Registers(desk.client, newKey);
     this.lines = new LineChecks(desk.client, newKey);
+    this.duty = new Duty(desk.client, newKey);
     this.record = new SignedRecord(desk.client, newKey);
     /** The last days of line checks, and what waits for a desk. @type {import('@preact/signals').Signal<import('../sdk/line_checks.js').LineChecksView | undefined>} */
     this.lineChecks = signal(undefined);

@@ -9,6 +9,7 @@ import { Icon } from "../shared/icons.jsx";
 import { AdministrationPage } from "./administration.jsx";
 import { DispatchList } from "./dispatch_list.jsx";
 import { DispatchPage } from "./dispatch_page.jsx";
+import { DutyPage } from "./duty_page.jsx";
 import { LineCheckPage } from "./line_check_page.jsx";
 import { ADMINISTRATION, registerDeskOf } from "./register_desk.js";
 import { LineActions } from "./suspension.jsx";
@@ -48,6 +49,7 @@ export function RegisterPage({ desk, channel }) {
 function View({ registers, channel }) {
   const opened = registers.opened.value;
   if (channel.channel === ADMINISTRATION) return <AdministrationPage registers={registers} />;
+  if (channel.channel.endsWith("/duty")) return <DutyPage registers={registers} channel={channel.channel} />;
   if (channel.channel === LINE_CHECKS) return <LineCheckPage registers={registers} />;
   if (channel.channel.endsWith("/dispatches"))
     return opened === "" ? (

@@ -37,6 +37,7 @@ _DAY_MS: Final = 24 * 60 * _MINUTE_MS
 _SUSPENDED: Final = ChannelId("joint/crossings")
 
 _RANK: Final = "연락대표"
+_SIGNATORIES: Final[Mapping[str, str]] = {"south": "남측 소장", "north": "북측 소장"}
 # Who writes what, and how far it has come.
 _LETTERS: Final[Sequence[tuple[str, str, str, Content, Precedence]]] = (
     (
@@ -97,7 +98,7 @@ async def write_registers(log: Log, time_zone: str, now_ms: Millis) -> None:
     year = datetime.fromtimestamp(now_ms / 1000, ZoneInfo(time_zone)).year
     registers = _Registers(log, year, now_ms - 290 * _MINUTE_MS)
     for number, (side, subject, state, content, precedence) in enumerate(_LETTERS):
-        heading = Heading(subject, f"{side}-head", _RANK, "상대측 연락대표", precedence.value)
+        heading = Heading(subject, _SIGNATORIES[side], _RANK, "상대측 연락대표", precedence.value)
         await _dispatch(registers, DelegationId(side), f"demo-{number}", heading, content, state)
     registers.now_ms = now_ms - 25 * _MINUTE_MS
     await _administration(registers)
