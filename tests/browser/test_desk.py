@@ -1,0 +1,97 @@
+"""The duty desk: line checks with one key, handovers, heads that both sides sign; and hostile words in all of it."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import BRITISH, SignIn
+from tests.browser.register_screen import LETTER, RegisterScreen
+from tests.browser.test_hostile_text import SCRIPTS
+
+pytestmark = [pytest.mark.browser, pytest.mark.system]
+
+
+def test_one_key_answers_the_other_desk_and_the_strip_says_so(sign_in: SignIn) -> None:
+    south, north = (RegisterScreen(sign_in(f"{side}-1", **BRITISH)) for side in ("south", "north"))
+    south.open("joint/line-checks")
+    south.button("Call besides the schedule").click()
+    # Wherever one is on the page, the check that waits for one's desk stands above it.
+    expect(north.page.locator(".notices .open-check")).to_contain_text("Answer now")
+    expect(south.page.locator(".open-check")).to_contain_text("Waits on North side")
+    north.page.keyboard.press("F9")
+    expect(north.page.locator(".open-check")).to_have_count(0)
+    north.open("joint/line-checks")
+    for screen in (south, north):
+        line = screen.page.locator(".line-checks li").first
+        expect(line.locator(".outcome")).to_have_attribute("data-outcome", "answered")
+        expect(line).to_contain_text("South 1 → ")
+        expect(screen.page.locator(".strip .cell[data-outcome=answered]")).to_have_count(1 + 1)
+
+
+def test_what_is_open_is_handed_over_to_who_acknowledges_it(sign_in: SignIn) -> None:
+    leaving, coming = (RegisterScreen(sign_in(f"south-{number}", **BRITISH)) for number in (3, 4))
+    for screen in (leaving, coming):
+        screen.open("south/duty")
+    leaving.step("Hand over", notes="The line to the crossing is noisy")
+    expect(coming.page.locator(".open-items")).to_contain_text("The line to the crossing is noisy")
+    expect(leaving.button("Take over")).to_have_count(0)
+    coming.step("Take over")
+    past = leaving.page.locator("section", has=leaving.page.get_by_role("heading", name="Handovers")).locator("li")
+    expect(past.first).to_contain_text(re.compile(r"South 3.*→.*South 4.*Taken over", re.DOTALL))
+
+
+def test_both_sides_sign_a_channel_with_keys_that_stay_in_their_browsers(sign_in: SignIn) -> None:
+    screens = [RegisterScreen(sign_in(f"{side}-head", "/#joint/weather", **BRITISH)) for side in ("south", "north")]
+    for screen in screens:
+        page = screen.page
+        page.locator("#composer").fill(f"Signed by {screen.page.url[-3:]}")
+        page.locator("#composer").press("Enter")
+        expect(page.locator(".message [data-state=delivered]").last).to_be_attached()
+        page.get_by_role("button", name="Signed record").click()
+        expect(screen.dialog).to_contain_text("nothing contradicts")
+        screen.dialog.get_by_role("button", name="Make a key for our side").click()
+        screen.dialog.get_by_role("button", name="Sign for our side").click()
+        own = "South side" if screen is screens[0] else "North side"
+        expect(screen.dialog.locator(".key[data-turned=true]", has_text=own)).to_be_visible()
+    expect(screens[1].dialog).to_contain_text("Complete up to entry")
+
+    # What this browser has seen is contradicted by the record: somebody has to say that this is right.
+    page = screens[0].page
+    page.keyboard.press("Escape")
+    page.evaluate(
+        "() => localStorage.setItem(Object.keys(localStorage).find((name) => name.endsWith('head.joint/weather')),"
+        f" '1 {'0' * 64}')"
+    )
+    page.get_by_role("button", name="Signed record").click()
+    expect(screens[0].dialog.get_by_role("alert")).to_contain_text("contradicts what this browser has seen")
+    expect(screens[0].dialog.get_by_role("button", name="Sign for our side")).to_have_count(0)
+
+
+def test_script_in_a_register_is_text_on_both_sides(sign_in: SignIn) -> None:
+    south, north = (RegisterScreen(sign_in(f"{side}-head", **BRITISH)) for side in ("south", "north"))
+    south.open("joint/dispatches")
+    hostile = dict(zip(LETTER, SCRIPTS, strict=False)) | {"body": "\n".join(SCRIPTS)}
+    items = [("name", SCRIPTS[0], SCRIPTS[1]), ("time", SCRIPTS[2], SCRIPTS[3])]
+    elements = north.page.locator("script, img, iframe, style").count()
+    south.draft(hostile, "life_safety", items)
+    south.step("Send at once")
+    expect(north.page.locator(".alarms")).to_contain_text(hostile["subject"])
+    north.page.locator(".alarms").get_by_role("button", name="Open").click()
+    expect(north.page.locator(".dispatch h2")).to_have_text(hostile["subject"])
+    expect(north.page.locator(".dispatch-body")).to_have_text(hostile["body"])
+    expect(north.page.locator(".items-table tr").first).to_contain_text(SCRIPTS[1])
+    north.step("Delivered by other means", place=SCRIPTS[4], note=SCRIPTS[5])
+    expect(south.events.filter(has_text="Delivered by other means")).to_contain_text(SCRIPTS[5])
+
+    south.page.goto(re.sub("#.*", "#joint/general", south.page.url))
+    south.page.get_by_role("button", name="Suspend the line").click()
+    for name, text in (("authority", SCRIPTS[6]), ("reason", SCRIPTS[7])):
+        south.dialog.locator(f"[name={name}]").fill(text)
+    south.dialog.locator("button[type=submit]").click()
+    north.page.locator('.channels a[href="#joint/general"]').click()
+    expect(north.page.locator(".suspension")).to_contain_text(SCRIPTS[6])
+    expect(north.page.locator(".divider", has_text=SCRIPTS[7])).to_be_visible()
+    for screen in (south, north):
+        assert screen.page.evaluate("() => window.ran") is None
+    assert north.page.locator("script, img, iframe, style").count() == elements
