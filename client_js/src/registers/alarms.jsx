@@ -11,6 +11,7 @@ import { Icon } from "../shared/icons.jsx";
 import { now } from "../shared/ticking.js";
 import { Precedence } from "./dispatch_list.jsx";
 import { OpenCheck } from "./line_check_page.jsx";
+import { RecordDialog } from "./record_dialog.jsx";
 import { registerDeskOf } from "./register_desk.js";
 import { Stamp } from "./stamp.jsx";
 import { byUrgency, dispatchAlarms, messageAlarms } from "./urgent.js";
@@ -31,6 +32,18 @@ export function RegisterNotices({ desk }) {
     <>
       <Alarms registers={registers} />
       <DueCheck registers={registers} />
+      {registers.forks.value.map((channel) => (
+        <p key={channel} class="notice" data-severity="alarm" role="alert">
+          {t("record_forked", { channel: registers.titleOf(channel) })}
+          <button
+            type="button"
+            class="button small"
+            onClick={() => registers.ask(<RecordDialog registers={registers} channel={channel} />)}
+          >
+            {t("record")}
+          </button>
+        </p>
+      ))}
       {registers.dialog.value}
     </>
   );

@@ -264,9 +264,10 @@ export const en = {
   record: "Signed record",
   record_of: "Signed record of {channel}",
   record_checking: "Recomputing the chain …",
-  record_whole: "Recomputed in this browser up to entry {seq}: nothing contradicts what it has seen.",
+  record_whole: "Nothing contradicts what this browser has seen.",
   record_fork:
     "The record contradicts what this browser has seen, from entry {seq} on. After a restore this can be harmless; ask both heads before you rely on it.",
+  record_forked: "The record of {channel} contradicts what this browser has seen.",
   record_fork_own: "The heads have confirmed it: go on from here",
   record_complete: "Complete up to entry {seq}, signed by all sides,",
   record_unsigned: "Not yet signed by all sides.",
@@ -379,5 +380,7 @@ export const en = {
   error_attachment_quota: "Your side has no room for this file.",
   error_attachment_not_uploaded: "The file is not here yet. Attach it again.",
   error_attachments_off: "This office takes no files.",
+  error_forked: "The record contradicts what was seen of it. Nothing is signed.",
+  error_not_seen: "Nothing of this channel has been seen here yet.",
   error_export_not_approved: "Both sides have not approved an export of this channel.",
 };

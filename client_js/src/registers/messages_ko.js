@@ -261,9 +261,10 @@ export const ko = {
   record: "서명된 기록",
   record_of: "{channel} 서명된 기록",
   record_checking: "고리값을 다시 계산하는 중…",
-  record_whole: "이 브라우저에서 {seq}번 기록까지 다시 계산하였으며, 본 것과 어긋나지 않습니다.",
+  record_whole: "이 브라우저가 본 것과 어긋나지 않습니다.",
   record_fork:
     "{seq}번 기록부터 이 브라우저가 본 것과 다릅니다. 복구 뒤라면 해가 없을 수 있으나, 신뢰하기 전에 양측 대표에게 확인하십시오.",
+  record_forked: "{channel} 기록이 이 브라우저가 본 것과 다릅니다.",
   record_fork_own: "대표가 확인함: 여기부터 계속",
   record_complete: "{seq}번 기록까지 빠짐없음, 모든 측이 서명함,",
   record_unsigned: "아직 모든 측이 서명하지 않았습니다.",
@@ -372,5 +373,7 @@ export const ko = {
   error_attachment_quota: "우리 측 파일 저장 공간이 부족합니다.",
   error_attachment_not_uploaded: "파일이 아직 올라오지 않았습니다. 다시 첨부하십시오.",
   error_attachments_off: "이 연락사무소에서는 파일을 받지 않습니다.",
+  error_forked: "기록이 본 것과 달라 서명하지 않았습니다.",
+  error_not_seen: "이 브라우저에서 아직 본 기록이 없습니다.",
   error_export_not_approved: "양측이 승인하지 않은 내보내기입니다.",
 };

@@ -7,9 +7,11 @@ import { batch, effect, signal } from "@preact/signals";
 
 import { channelIn } from "../chat/channel_address.js";
 import { Duty } from "../sdk/duty.js";
+import { IndexedDbStorage } from "../sdk/indexeddb_storage.js";
 import { LINE_CHECKS, LineChecks } from "../sdk/line_checks.js";
 import { Registers } from "../sdk/registers.js";
 import { SignedRecord } from "../sdk/signed_record.js";
+import { MemoryStorage } from "../sdk/storage.js";
 import { t } from "../shared/i18n.js";
 
 /** @typedef {import('../chat/desk.js').Desk} Desk */
@@ -45,7 +47,9 @@ export class RegisterDesk {
     this.registers = new Registers(desk.client, newKey);
     this.lines = new LineChecks(desk.client, newKey);
     this.duty = new Duty(desk.client, newKey);
-    this.record = new SignedRecord(desk.client, newKey);
+    /** Channels whose record contradicts what was seen here. @type {import('@preact/signals').Signal<readonly string[]>} */
+    this.forks = signal([]);
+    this.record = this.#openRecord();
     /** The last days of line checks, and what waits for a desk. @type {import('@preact/signals').Signal<import('../sdk/line_checks.js').LineChecksView | undefined>} */
     this.lineChecks = signal(undefined);
     /** @type {import('@preact/signals').Signal<Administration | undefined>} */
@@ -146,6 +150,24 @@ export class RegisterDesk {
     const { step } = dueStep(check);
     // The check's own name in the key: pressing twice is once.
     return this.live.attempt(this.lines[step](check.check, { key: `${check.check} ${step}` }));
+  }
+
+  /** It checks every entry that comes from now on. */
+  async #openRecord() {
+    // A browser that forbids storage still reads; what it has seen then ends with the page.
+    const storage = await IndexedDbStorage.open(indexedDB).catch(() => new MemoryStorage());
+    const timers = {
+      setTimeout: (/** @type {() => void} */ fn, /** @type {number} */ ms) => setTimeout(fn, ms),
+      clearTimeout: (/** @type {ReturnType<typeof setTimeout>} */ id) => clearTimeout(id),
+    };
+    const record = new SignedRecord(this.desk.client, { subtle: crypto.subtle, storage, timers });
+    record.on("fork", ({ channel }) => {
+      this.forks.value = [...new Set([...this.forks.value, channel])];
+    });
+    record.on("signed", (channel) => {
+      if (!record.standing(channel).fork) this.forks.value = this.forks.value.filter((name) => name !== channel);
+    });
+    return record;
   }
 
   #followKey() {
