@@ -7,7 +7,7 @@ from liaison.office.observing import BothObservers
 from liaison.ports.observer import Observer
 
 METHODS = {name: member for name, member in vars(Observer).items() if inspect.isfunction(member) and name[0] != "_"}
-VALUES: dict[str, Any] = {"str": "x", "DelegationId": "south", "int": 3, "float": 2.5}
+VALUES: dict[str, Any] = {"str": "x", "DelegationId": "south", "int": 3, "float": 2.5, "bool": True}
 
 
 class Recorder:

@@ -20,6 +20,8 @@ from tests.simulation.history import Event
 SHORTEST_GRACE_S = 5.5
 # A put that was on its way when the diff was made.
 PRESENCE_LATENCY_S = 1.5
+# For so long a stalled link keeps a diff from a viewer at most.
+STALL_S = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +207,11 @@ def _check_presence(events: Iterable[Event], final: FinalState) -> Iterable[str]
             yield f"P1 {viewer} sees {sorted(shown ^ final.online)} wrongly"
     down_since: dict[str, float] = {}
     up_since: dict[str, float] = {}
+    stalled_until = 0.0
     for event in events:
         match event["kind"]:
+            case "fault" if event["fault"] == "stalled link":
+                stalled_until = event["at"] + STALL_S
             case "link_up":
                 down_since.pop(event["client"], None)
                 up_since[event["client"]] = event["at"]
@@ -218,7 +223,8 @@ def _check_presence(events: Iterable[Event], final: FinalState) -> Iterable[str]
             case "presence":
                 for user in event["left"]:
                     up, down = up_since.get(user), down_since.get(user)
-                    if up is not None and event["at"] - up > PRESENCE_LATENCY_S:
+                    late_s = PRESENCE_LATENCY_S + (STALL_S if event["at"] <= stalled_until else 0)
+                    if up is not None and event["at"] - up > late_s:
                         yield f"P2 {user} was shown offline while connected, {event['at'] - up:.1f} s long"
                     elif down is not None and event["at"] - down < SHORTEST_GRACE_S:
                         yield f"P2 {user} was shown offline {event['at'] - down:.1f} s after the link broke"

@@ -25,7 +25,7 @@ from liaison.ports.log import Log, ReadPositions
 from liaison.protocol.codec import WireFormat
 from liaison.protocol.errors import LiaisonError
 from tests import virtual_time
-from tests.simulation.checker import FinalState, LogRow, violations
+from tests.simulation.checker import STALL_S, FinalState, LogRow, violations
 from tests.simulation.clients import Client
 from tests.simulation.cluster import LossyBus, Node, Storage, Weather
 from tests.simulation.deliberation import Deliberation, StuckError
@@ -244,7 +244,7 @@ class _Run:
             case "half-open link" if links:
                 rng.choice(links).go_half_open()
             case "stalled link" if links:
-                rng.choice(links).stall(rng.uniform(0.5, 2.5))
+                rng.choice(links).stall(rng.uniform(0.5, STALL_S))
             case "reset storm":
                 for link in links:
                     link.break_off(None, "broken")

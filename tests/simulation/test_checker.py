@@ -140,6 +140,9 @@ def test_an_offline_event_within_the_grace_or_while_connected_is_p2() -> None:
     up, down = link(0.0, "link_up"), link(5.0, "link_down")
     assert names([up, down, presence(7.0, "south-1")]) == {"P2"}
     assert names([up, presence(7.0, "south-1")]) == {"P2"}
+    stall = {"at": 1.0, "kind": "fault", "client": "", "fault": "stalled link"}
+    assert names([up, stall, presence(3.4, "south-1")]) == set()
+    assert names([up, stall, presence(3.6, "south-1")]) == {"P2"}
     assert names([up, down, presence(16.0, "south-1")]) == set()
 
 
