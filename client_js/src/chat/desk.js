@@ -241,7 +241,7 @@ export class Desk {
   firstChannel() {
     const all = [...this.client.channels.values()];
     const last = all.find(({ channel }) => channel === recall("channel"));
-    const joint = all.filter(({ kind }) => kind === "joint").sort((a, b) => b.head - a.head);
+    const joint = all.filter(({ kind, isRegister }) => kind === "joint" && !isRegister).sort((a, b) => b.head - a.head);
     return (last ?? joint[0] ?? all[0])?.channel ?? "";
   }
 
