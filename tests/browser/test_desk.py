@@ -39,7 +39,7 @@ def test_one_key_answers_the_other_desk_and_the_strip_says_so(sign_in: SignIn) -
         line = screen.page.locator(".line-checks li").first
         expect(line.locator(".outcome")).to_have_attribute("data-outcome", "answered")
         expect(line).to_contain_text("South 1 → ")
-        expect(screen.page.locator(".strip .cell[data-outcome=answered]")).to_have_count(1)
+        expect(screen.page.locator(".strip ol .cell[data-outcome=answered]")).to_have_count(1)
 
 
 def test_what_is_open_is_handed_over_to_who_acknowledges_it(sign_in: SignIn) -> None:
