@@ -18,6 +18,10 @@ DOCUMENTS = (
     "PROTOCOL.md",
     "THREAT_MODEL.md",
     "CHANGELOG.md",
+    "bench/README.md",
+    "bench/SCALING.md",
+    "client_js/src/sdk/README.md",
+    "server/liaison/bot/README.md",
     "tests/vectors/README.md",
 )
 README, ARCHITECTURE = document("README.md"), document("ARCHITECTURE.md")
@@ -69,6 +73,21 @@ def test_every_metric_is_listed_with_its_labels() -> None:
 def test_every_command_is_listed() -> None:
     listed = [command for row in table(README, "command") for command in names(row["command"])]
     assert sorted(listed) == sorted(f"liaison {command}" for command in _COMMANDS)
+
+
+def test_every_function_and_module_that_the_browser_sdk_names_exists() -> None:
+    folder = ROOT / "client_js/src/sdk"
+    readme = document("client_js/src/sdk/README.md").split("# The build")[0]
+    # What the reader brings is no part of the SDK: the first example hands it in.
+    prose = re.sub(r"^```.*?^```", "", readme, flags=re.DOTALL | re.MULTILINE)
+    modules = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.js")}
+    source = "\n".join(modules.values())
+    calls = {call for code in names(prose) for call in re.findall(r"\b([a-z]\w+)\(", code)} - {"now", "fn"}
+    assert len(calls) > 50
+    for call in sorted(calls):
+        assert re.search(rf"^(?:export )?(?:  )?(?:async )?(?:function )?{call}\(", source, re.MULTILINE), call
+    listed = {module for row in table(readme, "module") for module in names(row["module"])}
+    assert listed == set(modules)
 
 
 def test_makes_targets_that_are_named_exist() -> None:
