@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import io
 import json
 import os
 import re
@@ -183,6 +184,21 @@ async def test_people_sign_in_and_talk_through_it_over_tls(proxied: Proxied) -> 
             publish = {"type": "publish", "id": 2, "channel": "joint/general", "key": "k1", "text": "안녕하십니까"}
             await socket.send_json(publish)
             assert (await socket.receive_json())["seq"] == 1
+
+
+async def test_a_file_of_megabytes_passes_and_no_other_request_of_that_size(proxied: Proxied) -> None:
+    token = proxied.server.token("writer", "south", ["joint/general"])
+    file = "회의록\n".encode() * 200_000
+    text = {"Content-Type": "text/plain"}
+    async with http_session(proxied, token) as http:
+        place = "/api/v1/channels/joint/general/attachments"
+        async with http.post(place, params={"name": "회의록.txt"}, data=io.BytesIO(file), headers=text) as answer:
+            assert answer.status == 201, await answer.text()
+            sha256 = (await answer.json())["sha256"]
+        async with http.get(f"{place}/{sha256}") as answer:
+            assert await answer.read() == file
+        async with http.post("/api/v1/channels/joint/general/messages", data=io.BytesIO(file), headers=text) as answer:
+            assert (answer.status, answer.headers["Server"]) == (413, "nginx")
 
 
 async def test_an_event_leaves_as_it_comes(proxied: Proxied) -> None:
