@@ -188,10 +188,10 @@ function Field({ desk, channel }) {
         <span class="wide-only">{t("composer_send")}</span>
       </button>
       <div class="field-foot">
-        {loaded && channel.kind === "joint" && !correcting && <loaded.PrecedenceChoice desk={desk} />}
         <p class="hint" id="composer-hint" data-alert={excess.value > 0}>
           {excess.value > 0 ? t("composer_too_long", { bytes: excess.value }) : t("composer_hint")}
         </p>
+        {loaded && channel.kind === "joint" && !correcting && <loaded.PrecedenceChoice desk={desk} />}
       </div>
     </form>
   );
