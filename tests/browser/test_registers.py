@@ -110,7 +110,9 @@ def test_a_dispatch_goes_from_the_draft_to_its_end_between_two_sides(sign_in: Si
     _answer_at_once(north, author)
     north.open_dispatch(LETTER["subject"])
     north.step("Answer")
-    expect(north.state).to_have_text("Answered")
+    # Whoever closes what has changed meanwhile is refused.
+    for screen in (north, second):
+        expect(screen.state).to_have_text("Answered")
     second.step("Close")
     expect(second.state).to_have_text("Closed")
     expect(second.events).to_have_count(len(COURSE))
