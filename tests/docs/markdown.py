@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 ROOT = Path(__file__).resolve().parents[2]
 
 _CODE = re.compile(r"`([^`]+)`")
@@ -70,3 +72,12 @@ def examples(text: str) -> list[Example]:
 
 def python_blocks(text: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def fields(kind: type[msgspec.Struct], *, without: tuple[str, ...] = ("id",)) -> list[str]:
+    """Give a frame's fields as tables name them: with a question mark where one may be left out."""
+    return [
+        field.name + ("" if field.required else "?")
+        for field in msgspec.structs.fields(kind)
+        if field.name not in without
+    ]
