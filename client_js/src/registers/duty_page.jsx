@@ -128,7 +128,10 @@ function Items({ items }) {
     <ul class="open-items">
       {items.map(({ kind, name, text }) => (
         <li key={`${kind} ${name} ${text}`}>
-          <span class="tag">{named("open_item_", kind)}</span> <bdi>{name}</bdi> <span dir="auto">{text}</span>
+          <span class="tag">{named("open_item_", kind)}</span>{" "}
+          <bdi>{kind === "line_check" ? name.replace("T", " ") : name}</bdi>{" "}
+          {/* Of a line check it is the outcome's name; of anything else, what somebody wrote. */}
+          <span dir="auto">{kind === "line_check" ? named("outcome_", text) : text}</span>
         </li>
       ))}
     </ul>
