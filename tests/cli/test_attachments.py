@@ -171,3 +171,12 @@ def test_an_export_of_damage_is_refused_and_leaves_nothing(liaison: CommandLine,
     stored(liaison, sha256).unlink()
     assert "is missing" in liaison.on("export", GENERAL, "-o", str(tmp_path / "record.ndjson")).stderr
     assert not [path.name for path in tmp_path.iterdir() if "record" in path.name]
+
+
+def test_a_record_can_be_had_without_what_is_attached_wherever_that_is(
+    liaison: CommandLine, sha256: str, tmp_path: Path
+) -> None:
+    stored(liaison, sha256).unlink()
+    liaison.ok("export", "--all", "--without-attachments", "-o", str(tmp_path / "records"))
+    assert liaison.run("verify", str(tmp_path / "records")).code == Exit.OK
+    assert not list((tmp_path / "records").rglob("*.attachments"))

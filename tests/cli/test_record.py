@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import stat
 from pathlib import Path
 
@@ -104,3 +105,65 @@ def test_an_export_is_in_the_audit_log(liaison: CommandLine, record: Path) -> No
         "joint/general",
         "4 messages",
     )
+
+
+@pytest.fixture
+def records(liaison: CommandLine, record: Path) -> Path:
+    """The folder of all channels' records."""
+    liaison.ok("export", "--all", "-o", str(record.with_name("records")))
+    return record.with_name("records")
+
+
+def test_all_channels_go_into_a_folder_and_are_proved_together(
+    liaison: CommandLine, record: Path, records: Path
+) -> None:
+    channels = sorted(line.split("\t")[0] for line in liaison.ok("channel", "list").lines)
+    verified = liaison.run("verify", str(records), "--json")
+    assert verified.code == Exit.OK
+    assert [json.loads(line)["channel"] for line in verified.lines] == channels
+    assert (records / "joint/general.ndjson").read_bytes() == record.read_bytes()
+
+
+def test_a_changed_word_in_any_record_of_a_folder_is_found(liaison: CommandLine, records: Path) -> None:
+    general = records / "joint/general.ndjson"
+    general.write_text(general.read_text().replace("동의합니다", "반대합니다"))
+    finished = liaison.run("verify", str(records))
+    assert finished.code == Exit.BAD
+    assert finished.stderr.startswith(f"liaison: {general}, line 5: changed:")
+
+
+def test_two_folders_are_compared_record_by_record_and_the_first_may_have_more(
+    liaison: CommandLine, records: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(records, other)
+    assert liaison.run("verify", str(records), str(other)).code == Exit.OK
+    # Another channel's record under this one's name is sound in itself.
+    shutil.copy(records / "joint/weather.ndjson", other / "joint/general.ndjson")
+    finished = liaison.run("verify", str(records), str(other))
+    assert (finished.code, "is of joint/general" in finished.stderr) == (Exit.BAD, True)
+    (other / "joint/general.ndjson").unlink()
+    assert liaison.run("verify", str(records), str(other)).code == Exit.OK
+    finished = liaison.run("verify", str(other), str(records))
+    assert (finished.code, "joint/general.ndjson is missing" in finished.stderr) == (Exit.BAD, True)
+
+
+def test_a_folder_of_records_is_for_its_owner_and_no_record_in_it_is_replaced(
+    liaison: CommandLine, records: Path
+) -> None:
+    assert stat.S_IMODE((records / "joint").stat().st_mode) == 0o700
+    finished = liaison.on("export", "--all", "-o", str(records))
+    assert (finished.code, "exists; name a new file" in finished.stderr) == (Exit.BAD, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("export",), ("export", "joint/general", "--all", "-o", "x"), ("export", "--all"), ("verify", ".", "--link", "0")],
+)
+def test_what_makes_no_sense_together_is_wrong_usage(liaison: CommandLine, arguments: tuple[str, ...]) -> None:
+    assert (liaison.run if arguments[0] == "verify" else liaison.on)(*arguments).code == Exit.USAGE
+
+
+def test_a_folder_without_records_proves_nothing(liaison: CommandLine, tmp_path: Path) -> None:
+    finished = liaison.run("verify", str(tmp_path))
+    assert (finished.code, "no record is in" in finished.stderr) == (Exit.BAD, True)

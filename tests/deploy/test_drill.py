@@ -86,7 +86,8 @@ def test_a_record_that_somebody_changed_fails_it(tmp_path: Path) -> None:
         assert changed == 1
         finished = drill(tmp_path, "--data", str(server.data_dir))
     assert finished.returncode == 1
-    assert finished.stderr.splitlines()[-1] == "drill: FAILED: the copy of joint/general is not sound"
+    assert finished.stderr.splitlines()[-1] == "drill: FAILED: the copy is not sound"
+    assert "copy/joint/general.ndjson, line 3: changed" in finished.stderr
 
 
 def test_where_there_is_no_office_it_fails(tmp_path: Path) -> None:
