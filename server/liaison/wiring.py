@@ -41,7 +41,8 @@ from liaison.core.profile import OfficeProfile
 from liaison.office.accounts import Accounts
 from liaison.office.administration import AdministrationDepartment
 from liaison.office.attachments import AttachmentSettings, AttachmentStores
-from liaison.office.dispatches import DispatchDepartment, DispatchSettings
+from liaison.office.dispatch_books import DispatchSettings
+from liaison.office.dispatches import DispatchDepartment
 from liaison.office.duty import DutyDepartment, DutySettings
 from liaison.office.duty_rosters import Rosters
 from liaison.office.founding import found_registers

@@ -8,7 +8,7 @@ from liaison.core.dispatch import DEADLINES_MS, PARTIES, Event, Party
 from liaison.core.dispatch_register import LOST_IN_A_RESTORE, Content, Heading, Record
 from liaison.core.entries import Precedence
 from liaison.core.identifiers import OFFICE
-from liaison.office.dispatches import DispatchSettings
+from liaison.office.dispatch_books import DispatchSettings
 from tests.docs.markdown import document, fields, names, section
 
 TEXT = section(document("PROTOCOL.md"), "13.1")

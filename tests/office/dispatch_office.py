@@ -18,7 +18,8 @@ from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.core.register_channels import DISPATCHES, own_dispatches, register_channels
 from liaison.core.rights import Account, Credential, CredentialKind, Membership, Role, digest_of
 from liaison.office.accounts import Accounts
-from liaison.office.dispatches import DispatchDepartment, DispatchSettings
+from liaison.office.dispatch_books import DispatchSettings
+from liaison.office.dispatches import DispatchDepartment
 from liaison.office.founding import found_registers
 from liaison.office.office import Desks, Office, World
 from liaison.office.presence import PresenceFeed

@@ -14,7 +14,7 @@ from liaison.adapters.sql_engine import open_office
 from liaison.adapters.system_clock import SystemClock
 from liaison.core.identifiers import DelegationId
 from liaison.core.register_channels import DISPATCHES, own_dispatches
-from liaison.office.dispatches import DispatchSettings
+from liaison.office.dispatch_books import DispatchSettings
 from liaison.protocol.errors import ErrorCode, LiaisonError
 from tests import virtual_time
 from tests.memory_marks import MemoryMarks

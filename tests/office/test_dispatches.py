@@ -8,7 +8,7 @@ import pytest
 
 from liaison.core.identifiers import DelegationId
 from liaison.core.register_channels import DISPATCHES, own_dispatches
-from liaison.office.dispatches import DispatchSettings
+from liaison.office.dispatch_books import DispatchSettings
 from liaison.protocol.errors import ErrorCode, LiaisonError
 from tests.memory_marks import MemoryMarks
 from tests.office.dispatch_office import ITEMS, LETTER, DispatchOffice, in_dispatch_office
@@ -317,20 +317,27 @@ def test_the_register_is_filtered_and_paged() -> None:
                 "south" if place % 2 else "north", subject=f"제목 {place}", precedence="flash", items=ITEMS
             )
             await asyncio.sleep(1)
+        await office.tender("north", subject="일반")
         await office.draft("south", subject="초안")
 
         async def subjects(**fields: Any) -> list[str]:
             return [line["subject"] for line in (await office.ask("south-1", "dispatches", **fields))["dispatches"]]
 
-        assert await subjects() == ["초안", *(f"제목 {place}" for place in (4, 3, 2, 1, 0))]
-        assert await subjects(side="north") == ["제목 4", "제목 2", "제목 0"]
+        assert await subjects() == ["초안", "일반", *(f"제목 {place}" for place in (4, 3, 2, 1, 0))]
+        assert await subjects(side="north") == ["일반", "제목 4", "제목 2", "제목 0"]
         assert await subjects(state="draft") == ["초안"]
         assert await subjects(year=2017) == []
-        assert len(await subjects(year=2018)) == 6
+        assert len(await subjects(year=2018)) == 7
         assert await subjects(overdue=True) == []
-        page = await office.ask("south-1", "dispatches", limit=2)
-        assert page["more"]
-        assert await subjects(limit=2, before_ms=page["dispatches"][-1]["begun_ms"]) == ["제목 3", "제목 2"]
+        assert await subjects(precedence="routine") == ["초안", "일반"]
+        assert await subjects(precedence="life_safety") == []
+        assert await subjects(waits_on="south") == ["초안", "일반", "제목 4", "제목 2", "제목 0"]
+        # A page holds as many as are wanted, however many others lie between.
+        urgent = {"precedence": "flash", "waits_on": "south"}
+        page = await office.ask("south-1", "dispatches", limit=2, **urgent)
+        assert ([line["subject"] for line in page["dispatches"]], page["more"]) == (["제목 4", "제목 2"], True)
+        page = await office.ask("south-1", "dispatches", **urgent, before_ms=page["dispatches"][-1]["begun_ms"])
+        assert ([line["subject"] for line in page["dispatches"]], page["more"]) == (["제목 0"], False)
         await asyncio.sleep(600)
         assert len(await subjects(overdue=True)) == 5
 

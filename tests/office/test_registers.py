@@ -8,7 +8,7 @@ import pytest
 
 from liaison.core.entries import Draft, Entry, EntryKind, Page
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
-from liaison.office.registers import Register
+from liaison.office.registers import Means, Register
 from liaison.ports.log import LogUnreadableError
 
 CHANNEL = ChannelId("joint/administration")
@@ -31,13 +31,7 @@ class Pages:
 def read_by(pages: Pages) -> tuple[int, ...]:
     nothing: Any = None
     register = Register[tuple[int, ...]](
-        CHANNEL,
-        initial=(),
-        fold=lambda seqs, entry: (*seqs, entry.seq),
-        log=cast(Any, pages),
-        hubs=nothing,
-        bus=nothing,
-        clock=nothing,
+        CHANNEL, (), lambda seqs, entry: (*seqs, entry.seq), Means(cast(Any, pages), nothing, nothing, nothing)
     )
     return asyncio.run(asyncio.wait_for(register.current(), 1))
 

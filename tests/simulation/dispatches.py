@@ -23,7 +23,7 @@ from liaison.core.dispatch import TABLE, Event, State
 from liaison.core.entries import Entry
 from liaison.core.identifiers import OFFICE, DelegationId
 from liaison.core.register_channels import DISPATCHES, own_dispatches
-from liaison.office.dispatches import DispatchSettings
+from liaison.office.dispatch_books import DispatchSettings
 from liaison.office.office import Office
 from liaison.protocol.errors import LiaisonError
 from tests import virtual_time

@@ -12,8 +12,8 @@ from liaison.core import dispatch_register
 from liaison.core.dispatch_register import Book, Wish, number_of, numbering
 from liaison.core.entries import Draft
 from liaison.core.identifiers import DelegationId
-from liaison.office import dispatches
-from liaison.office.dispatches import DispatchDepartment
+from liaison.office import dispatch_books
+from liaison.office.dispatch_books import DispatchBooks
 from liaison.office.registers import Recorded, Register
 from liaison.ports.log import Appended, LogUnavailableError, UnknownOutcomeError
 from tests.simulation.cluster import StormyLog
@@ -68,8 +68,8 @@ def spent_numbers() -> Iterator[None]:
         return numbering(replace(book, places={int(number.split("-")[1]): place - 1}), wish, number)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dispatches, "number_of", next_number)
-        patch.setattr(dispatches, "numbering", unchecked)
+        patch.setattr(dispatch_books, "number_of", next_number)
+        patch.setattr(dispatch_books, "numbering", unchecked)
         yield
 
 
@@ -77,12 +77,12 @@ def spent_numbers() -> Iterator[None]:
 def nothing_follows() -> Iterator[None]:
     """Nobody looks for what the joint register lacks."""
 
-    async def idle(_self: DispatchDepartment) -> None:
+    async def idle(_self: DispatchBooks) -> None:
         """Do nothing."""
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DispatchDepartment, "run", idle)
-        patch.setattr(DispatchDepartment, "_settle", idle)
+        patch.setattr(DispatchBooks, "run", idle)
+        patch.setattr(DispatchBooks, "_settle", idle)
         yield
 
 
@@ -113,7 +113,7 @@ def eager() -> Iterator[None]:
         return Wish(wish.by, wish.side, wish.key, record, wish.precedence)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dispatches, "outgoing", with_text)
+        patch.setattr(dispatch_books, "outgoing", with_text)
         yield
 
 

@@ -53,6 +53,8 @@ COMMANDS: Final[Sequence[dict[str, Any]]] = (
         "id": 615,
         "state": "tendered",
         "side": "south",
+        "precedence": "routine",
+        "waits_on": "north",
         "overdue": True,
         "year": 2018,
         "before_ms": _NOON_MS,

@@ -108,11 +108,10 @@ function useLines(registers, filter) {
 
   /** @param {number} limit @param {number} [beforeMs] */
   const load = async (limit, beforeMs) => {
-    const wanted = { state, side, overdue, year: Number(year), limit, beforeMs };
+    const wanted = { state, side, precedence, overdue, year: Number(year), limit, beforeMs };
     const page = await registers.registers.dispatches(wanted);
     more.value = page.more;
-    // The server doesn't choose by precedence: there are few urgent ones, and one page of them is enough.
-    return page.dispatches.filter((line) => precedence === "" || line.precedence === precedence);
+    return page.dispatches;
   };
 
   useEffect(() => {

@@ -227,10 +227,8 @@ export class RegisterDesk {
       return;
     }
     this.version.value += 1;
-    const { dispatches } = await this.registers.dispatches({ limit: MOST_URGENT });
-    this.urgent.value = dispatches.filter(
-      ({ precedence, waitsOn, number }) => number !== "" && waitsOn === this.own && URGENT.has(precedence),
-    );
+    const { dispatches } = await this.registers.dispatches({ waitsOn: this.own, limit: MOST_URGENT });
+    this.urgent.value = dispatches.filter(({ precedence, number }) => number !== "" && URGENT.has(precedence));
   }
 }
 

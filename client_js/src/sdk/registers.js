@@ -64,11 +64,12 @@ export class Registers {
 
   /**
    * The register as one's side may see it, newest first; go on with the last one's `begunMs` as `beforeMs`.
-   * @param {{state?: string | undefined, side?: string | undefined, overdue?: boolean | undefined, year?: number | undefined,
+   * @param {{state?: string | undefined, side?: string | undefined, precedence?: string | undefined,
+   *   waitsOn?: string | undefined, overdue?: boolean | undefined, year?: number | undefined,
    *   beforeMs?: number | undefined, limit?: number | undefined}} [wanted]
    */
-  dispatches({ state, side, overdue, year, beforeMs, limit } = {}) {
-    return this.#client.ask("dispatches", { state, side, overdue, year, beforeMs, limit }, dispatchReplies.dispatches);
+  dispatches(wanted = {}) {
+    return this.#client.ask("dispatches", wanted, dispatchReplies.dispatches);
   }
 
   /** One dispatch with its whole history and what one may do about it. @param {string} dispatch number, or id of a draft */

@@ -311,9 +311,7 @@ def proceed(book: Book, wish: Wish) -> Draft:
     check_party(wish.event, is_own=wish.side == dispatch.side)
     if wish.revision not in (None, dispatch.revision):
         raise Refused(ErrorCode.DISPATCH_CHANGED, "somebody changed this dispatch meanwhile: look at it again")
-    after = TABLE[dispatch.state, wish.event]
-    if isinstance(after, ErrorCode):
-        raise Refused(after, _reason(dispatch.state, wish.event))
+    check_possible(dispatch.state, wish.event)
     _check_step(dispatch, wish)
     return draft
 
@@ -369,8 +367,11 @@ def _check_count(dispatch: Dispatch, given: int) -> None:
         raise Refused(ErrorCode.DISPATCH_ITEMS, f"the dispatch has {count} items, and there are {given} here")
 
 
-def _reason(state: State, event: Event) -> str:
-    return f"a dispatch that is {state.value} can't be {event.value}"
+def check_possible(state: State, event: Event) -> None:
+    """Refuse a step that the table doesn't have. Raises Refused with the table's error."""
+    after = TABLE[state, event]
+    if isinstance(after, ErrorCode):
+        raise Refused(after, f"a dispatch that is {state.value} can't be {event.value}")
 
 
 def confirmation(confirmed: tuple[bool, ...]) -> Event:

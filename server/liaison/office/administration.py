@@ -73,15 +73,7 @@ class AdministrationDepartment:
         self._office = office
         self._look_every_s = look_every_s
         self._sides: Final = tuple(delegation.id for delegation in office.profile.delegations)
-        self._register: Final[Register[Affairs]] = Register(
-            ADMINISTRATION,
-            initial=NOTHING,
-            fold=fold,
-            log=office.log,
-            hubs=office.hubs,
-            bus=office.bus,
-            clock=office.clock,
-        )
+        self._register: Final[Register[Affairs]] = office.registers.of(ADMINISTRATION, NOTHING, fold)
         # The suspensions that members at this node were told of; None before the first look.
         self._told: frozenset[ChannelId] | None = None
         # Until the log has been read, presence is shown as coarsely as it could have been agreed.
@@ -362,7 +354,7 @@ class AdministrationDepartment:
         for channel in sorted(suspended ^ (suspended if self._told is None else self._told)):
             # Where there is a hub, it has seen the entry itself.
             if self._office.hubs.get(channel) is None:
-                self._office.tell_members(channel)
+                self._office.members.tell(channel)
         self._told = suspended
 
     def _agreed(self, affairs: Affairs) -> Granularity:

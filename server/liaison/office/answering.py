@@ -73,7 +73,7 @@ class Answers:
             case frames.Read():
                 return await self._read(actor, command)
             case frames.Typing():
-                self._office.typing(actor, command.channel)
+                self._office.members.typing(actor, command.channel)
                 return frames.Reply(id=command.id)
             case frames.History():
                 return await self._history(actor, command)
@@ -195,7 +195,7 @@ class Answers:
         account = actor.account
         seq = await self._office.reads.move(account.user, channel, min(command.seq, head))
         hint = ReadHint(channel, account.user, account.delegation, seq)
-        self._office.show_read(hint)
+        self._office.members.show_read(hint)
         self._office.bus.publish(hint)
         return frames.Reply(id=command.id)
 

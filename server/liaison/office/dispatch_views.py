@@ -33,6 +33,8 @@ _EVENTS: Final[Mapping[type[Command], Event]] = {
     frames.DispatchClose: Event.CLOSED,
     frames.DispatchRecordOtherMeans: Event.OTHER_MEANS,
 }
+# What empty says on the wire needs a name where empty is any.
+_ROUTINE: Final = "routine"
 _OF_ONES_OWN_REGISTER: Final = frozenset({frames.DispatchRevise, frames.DispatchClear, frames.DispatchTender})
 
 
@@ -66,10 +68,15 @@ class Hand:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which dispatches are wanted; what is empty, 0, false or None doesn't matter. `year` is that of the beginning."""
+    """Which dispatches are wanted; what is empty, 0, false or None doesn't matter.
+
+    `precedence` is one's name, `routine` too; `year` is that of the beginning.
+    """
 
     state: str = ""
     side: str = ""
+    precedence: str = ""
+    waits_on: str = ""
     overdue: bool = False
     year: int = 0
     before_ms: int | None = None
@@ -175,14 +182,10 @@ class View:
         may_write = hand.writes_own if is_in_own else hand.writes_joint
         if not may_write or not (hand.decides or command is frames.DispatchRevise):
             return ErrorCode.FORBIDDEN
-        if command is frames.DispatchTender and pair.own is not None:
-            if pair.own.state is State.NUMBERED and pair.joint is not None:
-                is_in_own = False
-            else:
-                at_once = pair.own.precedence is Precedence.LIFE_SAFETY
-                event = Event.NUMBERED_AT_ONCE if at_once else Event.NUMBERED
-        dispatch = pair.own if is_in_own else pair.joint
-        return refusal(dispatch or pair.newest, event, by=hand.user, side=self._folder.side)
+        if command is frames.DispatchTender and pair.own is not None and pair.joint is None:
+            at_once = pair.own.precedence is Precedence.LIFE_SAFETY
+            event = Event.NUMBERED_AT_ONCE if at_once else Event.NUMBERED
+        return refusal(pair.newest, event, by=hand.user, side=self._folder.side)
 
     def _pair(self, name: str) -> _Pair:
         own = self._folder.own.find(name)
@@ -197,6 +200,8 @@ class View:
         return (
             wanted.state in ("", dispatch.state.value)
             and wanted.side in ("", dispatch.side)
+            and wanted.precedence in ("", dispatch.precedence.value or _ROUTINE)
+            and wanted.waits_on in ("", self._waits_on(dispatch))
             and (wanted.before_ms is None or pair.begun_ms < wanted.before_ms)
             and (not wanted.year or wanted.year == datetime.fromtimestamp(pair.begun_ms / 1000, self._zone).year)
         )
@@ -206,12 +211,9 @@ class View:
         heading = dispatch.heading
         since_ms, until_ms = _since_ms(dispatch), _until_ms(dispatch)
         due = due_ms(dispatch.state, dispatch.precedence, since_ms, until_ms)
-        party = waits_on(dispatch.state)
-        side = dispatch.side
-        whose = "" if party is None else side if party is Party.SENDING else self._profile.other(side)
         return frames.DispatchLine(
             dispatch=dispatch.number or dispatch.name,
-            side=side,
+            side=dispatch.side,
             state=dispatch.state.value,
             revision=dispatch.revision,
             subject=heading.subject,
@@ -224,10 +226,14 @@ class View:
             number=dispatch.number,
             precedence=heading.precedence,
             reference=heading.reference,
-            waits_on=whose,
+            waits_on=self._waits_on(dispatch),
             due_ms=due,
             needs_read_back=any(each is not None and each.needs_read_back for each in (pair.own, pair.joint)),
         )
+
+    def _waits_on(self, dispatch: Dispatch) -> str:
+        party, side = waits_on(dispatch.state), dispatch.side
+        return "" if party is None else side if party is Party.SENDING else self._profile.other(side)
 
     def _step(self, step: Step, channel: ChannelId, dispatch: Dispatch) -> frames.DispatchStep:
         record = step.record

@@ -1,56 +1,44 @@
-"""The register of dispatches: carries out its commands, and does by itself what follows from them. (PROTOCOL.md §13)
+"""The register of dispatches: who may take which step, and what each side is shown. (PROTOCOL.md §13)
 
-A dispatch that goes out is in two logs. The number, in the register of the side that sends it, is where that is
-decided; what the joint register must then hold follows from it, and is written by whoever finds it missing: at once,
-or after a crash by the next one who looks. The same with the text of what was accepted. So there is nothing to undo.
+What follows from a step by itself is in `dispatch_books.py`.
 """
 
-import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from liaison.core.attachments import check_names
-from liaison.core.dispatch import REPEATING, TABLE, Event, State
+from liaison.core.dispatch import TABLE, Event, State
 from liaison.core.dispatch_register import (
-    LOST_IN_A_RESTORE,
     Book,
     Content,
     Dispatch,
     Heading,
     Item,
-    NumberTaken,
     Record,
     Wish,
     begin,
     check_party,
+    check_possible,
     confirmation,
     dispatch_id,
-    fold,
-    handing_over,
     no_such_dispatch,
-    number_of,
-    numbering,
-    outgoing,
     proceed,
 )
 from liaison.core.entries import Draft, Precedence
-from liaison.core.identifiers import OFFICE, ChannelId, DelegationId, Millis, clean_text
+from liaison.core.identifiers import DelegationId, Millis, clean_text
 from liaison.core.permissions import Action
 from liaison.core.register_channels import DISPATCHES, own_dispatches
 from liaison.core.rights import Role
 from liaison.office.actor import Actor
+from liaison.office.dispatch_books import DispatchBooks, DispatchSettings
 from liaison.office.dispatch_views import Folder, Hand, Selection, View
-from liaison.office.registers import Handler, Recorded, Register
-from liaison.ports.log import LogUnavailableError
-from liaison.ports.marks import Marks, MarksUnavailableError
+from liaison.office.registers import Handler, Recorded
+from liaison.ports.marks import Marks
 from liaison.protocol import dispatch_frames as frames
-from liaison.protocol.errors import ErrorCode, LiaisonError, Refused, Unavailable
+from liaison.protocol.errors import ErrorCode, Refused
 from liaison.protocol.frames import Command
 
 if TYPE_CHECKING:
@@ -62,43 +50,13 @@ _journal = structlog.get_logger(__name__)
 _MAX_NUMBERINGS: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class DispatchSettings:
-    """How often what is urgent is repeated until acknowledged, and how soon the office finds what it must do."""
-
-    repeat_every_ms: int = 5 * 60_000
-    look_every_s: float = 5.0
-
-
-class _AlreadyThere(Exception):
-    """Somebody else has written what was missing."""
-
-
 class DispatchDepartment:
     """office.registers.Department for dispatches."""
 
     def __init__(self, office: "Office", marks: Marks, settings: DispatchSettings | None = None) -> None:
         self._office = office
-        self._marks = marks
-        self._settings = settings or DispatchSettings()
+        self._books = DispatchBooks(office, marks, settings or DispatchSettings())
         self._zone = ZoneInfo(office.profile.time_zone)
-        self._sides: Final = tuple(delegation.id for delegation in office.profile.delegations)
-        self._own: Final = {side: self._register(own_dispatches(side), is_joint=False) for side in self._sides}
-        self._joint: Final = self._register(DISPATCHES, is_joint=True)
-        # What the marks hold at least: asking them costs a turn each, and they are asked again and again.
-        self._marked: dict[str, int] = {}
-
-    def _register(self, channel: ChannelId, *, is_joint: bool) -> Register[Book]:
-        office = self._office
-        return Register(
-            channel,
-            initial=Book(is_joint),
-            fold=fold,
-            log=office.log,
-            hubs=office.hubs,
-            bus=office.bus,
-            clock=office.clock,
-        )
 
     def handlers(self) -> Mapping[type[Command], Handler]:
         """See office.registers.Department."""
@@ -125,15 +83,7 @@ class DispatchDepartment:
 
     async def run(self) -> None:
         """Write what is missing, repeat what is urgent, and close gaps that a restore has left, until cancelled."""
-        while True:
-            try:
-                for side in self._sides:
-                    await self._close_gaps(side)
-                await self._settle()
-                await self._repeat()
-            except (LiaisonError, LogUnavailableError, MarksUnavailableError) as error:
-                _journal.warning("dispatches must wait", reason=str(error))
-            await asyncio.sleep(self._settings.look_every_s)
+        await self._books.run()
 
     # --- on one's own side ----------------------------------------------------------------------------------------
 
@@ -143,13 +93,13 @@ class DispatchDepartment:
         name = dispatch_id(actor.account.user, command.key)
         await self._office.attachments.claim(own_dispatches(side), actor.account.user, command.attachments)
         wish = Wish(actor.account.user, side, command.key, _letter(command, Event.DRAFTED, name))
-        recorded = await self._own[side].record(lambda _book: begin(wish))
+        recorded = await self._books.own[side].record(lambda _book: begin(wish))
         return await self._stepped(command.id, side, name, recorded)
 
     async def revise(self, actor: Actor, command: frames.DispatchRevise) -> frames.DispatchStepReply:
         """Write a draft anew. Raises LiaisonError."""
         side = self._may_write_own(actor, Action.DRAFT_DISPATCH)
-        own = await self._own_dispatch(side, command.dispatch, Event.REVISED)
+        own = await self._draft(actor, command, Event.REVISED)
         known = () if own.content is None else own.content.attachments
         await self._office.attachments.claim(own_dispatches(side), actor.account.user, command.attachments, known)
         record = _letter(command, Event.REVISED, own.name)
@@ -158,25 +108,25 @@ class DispatchDepartment:
     async def clear(self, actor: Actor, command: frames.DispatchClear) -> frames.DispatchStepReply:
         """Clear a draft as a second person. Raises LiaisonError."""
         side = self._may_write_own(actor, Action.HANDLE_DISPATCH)
-        name = (await self._own_dispatch(side, command.dispatch, Event.CLEARED)).name
+        name = (await self._draft(actor, command, Event.CLEARED)).name
         return await self._own_step(actor, side, command, Record(Event.CLEARED.value, name))
 
     async def tender(self, actor: Actor, command: frames.DispatchTender) -> frames.DispatchStepReply:
         """Give a dispatch its number and tender it, or tender it again. Raises LiaisonError."""
         side = self._may_write_own(actor, Action.HANDLE_DISPATCH)
-        own = await self._own_dispatch(side, command.dispatch, Event.TENDERED)
+        own, _ = await self._own_dispatch(side, command.dispatch, Event.TENDERED)
         if own.state is State.NUMBERED and not own.has(actor.account.user, command.key):
             return await self._joint_step(actor, command, Event.TENDERED)
         at_once = own.precedence is Precedence.LIFE_SAFETY
         record = Record((Event.NUMBERED_AT_ONCE if at_once else Event.NUMBERED).value, own.name)
         wish = Wish(actor.account.user, side, command.key, record, revision=command.revision)
-        recorded = await self._number(side, wish)
+        recorded = await self._books.number(side, wish)
         return await self._stepped(command.id, side, own.name, recorded)
 
     async def close(self, actor: Actor, command: frames.DispatchClose) -> frames.DispatchStepReply:
         """Close a dispatch, or put a draft away. Raises LiaisonError."""
         side = self._may_write_joint(actor)
-        folder = await self._folder(side)
+        folder = await self._books.folder(side)
         own = folder.own.find(command.dispatch)
         if own is None or own.number in folder.joint.dispatches:
             return await self._joint_step(actor, command, Event.CLOSED)
@@ -217,7 +167,7 @@ class DispatchDepartment:
     async def answer(self, actor: Actor, command: frames.DispatchAnswer) -> frames.DispatchStepReply:
         """Name the dispatch that answers this one. Raises LiaisonError."""
         side = self._may_write_joint(actor)
-        folder = await self._folder(side)
+        folder = await self._books.folder(side)
         answer = folder.joint.dispatches.get(command.answer)
         asked = folder.number_of(command.dispatch)
         fits = answer is not None and answer.side == side and answer.state is not State.VOID
@@ -242,6 +192,8 @@ class DispatchDepartment:
         wanted = Selection(
             state=command.state,
             side=command.side,
+            precedence=command.precedence,
+            waits_on=command.waits_on,
             overdue=command.overdue,
             year=command.year,
             before_ms=command.before_ms,
@@ -264,8 +216,8 @@ class DispatchDepartment:
     async def _view(self, actor: Actor) -> tuple[View, Millis]:
         self._office.registry.may(actor, Action.READ, DISPATCHES)
         side = actor.account.delegation
-        await self._settle_if_possible()
-        folder = await self._folder(side)
+        await self._books.settle_if_possible()
+        folder = await self._books.folder(side)
         # The right may have gone while the log was read.
         self._office.registry.may(actor, Action.READ, DISPATCHES)
         if not self._office.registry.allows(actor, Action.READ, own_dispatches(side)):
@@ -275,9 +227,6 @@ class DispatchDepartment:
 
     def _seen(self, folder: Folder, now_ms: Millis) -> View:
         return View(folder, self._office.profile, self._office.rights.accounts, self._zone, now_ms)
-
-    async def _folder(self, side: DelegationId) -> Folder:
-        return Folder(side, await self._own[side].current(), await self._joint.current())
 
     # --- steps ----------------------------------------------------------------------------------------------------
 
@@ -292,14 +241,27 @@ class DispatchDepartment:
         self._office.registry.may(actor, Action.PUBLISH, DISPATCHES)
         return actor.account.delegation
 
-    async def _own_dispatch(self, side: DelegationId, name: str, event: Event) -> Dispatch:
-        folder = await self._folder(side)
+    async def _draft(
+        self, actor: Actor, command: frames.DispatchRevise | frames.DispatchClear, event: Event
+    ) -> Dispatch:
+        """Give a dispatch about which only one's own register is asked, unless it has gone out. Raises Refused.
+
+        From then on its revisions are those of the joint register, which would say that somebody had changed it.
+        """
+        own, joint = await self._own_dispatch(actor.account.delegation, command.dispatch, event)
+        if joint is not None and not own.has(actor.account.user, command.key):
+            check_possible(joint.state, event)
+        return own
+
+    async def _own_dispatch(self, side: DelegationId, name: str, event: Event) -> tuple[Dispatch, Dispatch | None]:
+        """Give a dispatch as one's own register has it, and as the joint one does. Raises Refused."""
+        folder = await self._books.folder(side)
         own = folder.own.find(name)
         if own is None:
             if name in folder.joint.dispatches:
                 check_party(event, is_own=folder.joint.dispatches[name].side == side)
             raise no_such_dispatch()
-        return own
+        return own, folder.joint.dispatches.get(own.number)
 
     async def _own_step(
         self,
@@ -309,7 +271,7 @@ class DispatchDepartment:
         record: Record,
     ) -> frames.DispatchStepReply:
         wish = Wish(actor.account.user, side, command.key, record, revision=command.revision)
-        recorded = await self._own[side].record(lambda book: proceed(book, wish))
+        recorded = await self._books.own[side].record(lambda book: proceed(book, wish))
         return await self._stepped(command.id, side, record.dispatch, recorded)
 
     async def _joint_step(  # noqa: PLR0913  The event's own fields, by name.
@@ -328,8 +290,8 @@ class DispatchDepartment:
         officer: str = "",
     ) -> frames.DispatchStepReply:
         side = self._may_write_joint(actor)
-        await self._settle_if_possible()
-        folder = await self._folder(side)
+        await self._books.settle_if_possible()
+        folder = await self._books.folder(side)
         own = folder.own.find(command.dispatch)
         if own is not None and own.number not in folder.joint.dispatches:
             check_party(event, is_own=True)
@@ -348,7 +310,7 @@ class DispatchDepartment:
             officer=officer,
         )
         wish = Wish(actor.account.user, side, command.key, record, revision=command.revision)
-        recorded = await self._joint.record(lambda book: self._proceed_in_time(book, wish))
+        recorded = await self._books.joint.record(lambda book: self._proceed_in_time(book, wish))
         return await self._stepped(command.id, side, command.dispatch, recorded)
 
     def _proceed_in_time(self, book: Book, wish: Wish) -> Draft:
@@ -365,141 +327,9 @@ class DispatchDepartment:
     async def _stepped(
         self, command_id: int, side: DelegationId, name: str, recorded: Recorded[Book]
     ) -> frames.DispatchStepReply:
-        await self._settle_if_possible()
-        view = self._seen(await self._folder(side), self._office.clock.wall_ms())
+        await self._books.settle_if_possible()
+        view = self._seen(await self._books.folder(side), self._office.clock.wall_ms())
         return frames.DispatchStepReply(id=command_id, dispatch=view.line_of(name), duplicate=recorded.duplicate)
-
-    # --- numbers --------------------------------------------------------------------------------------------------
-
-    async def _number(self, side: DelegationId, wish: Wish) -> Recorded[Book]:
-        """Number a dispatch: the mark first, so that no restore can bring the number back.
-
-        A number whose mark was raised and that was not written then is given to the next one: nobody has seen it.
-        """
-        own = self._own[side]
-        for _ in range(_MAX_NUMBERINGS):
-            year = self._year()
-            number = number_of(side, year, (await own.current()).places.get(year, 0) + 1)
-            try:
-                # What is refused needs no mark.
-                numbering(await own.current(), wish, number)
-                await self._prepare(side, year)
-                return await own.record(lambda book, number=number: numbering(book, wish, number))  # type: ignore[misc]
-            except NumberTaken:
-                continue
-            except MarksUnavailableError as error:
-                raise Unavailable("numbers can't be given out now; nothing was stored") from error
-        raise Unavailable("too many others are numbered at the moment; nothing was stored", ErrorCode.BUSY)
-
-    async def _prepare(self, side: DelegationId, year: int) -> None:
-        await self._close_gap(side, year)
-        place = (await self._own[side].current()).places.get(year, 0) + 1
-        await self._raise_mark(_mark(side, year), place)
-
-    def _year(self) -> int:
-        return datetime.fromtimestamp(self._office.clock.wall_ms() / 1000, self._zone).year
-
-    async def _close_gaps(self, side: DelegationId) -> None:
-        this_year = self._year()
-        places = (await self._own[side].current()).places
-        # Last year's too: an office can be restored in January to what it was in December.
-        for year in sorted({this_year - 1, this_year, *places}):
-            await self._close_gap(side, year)
-
-    async def _close_gap(self, side: DelegationId, year: int) -> None:
-        """Void the numbers of a year that a restore has lost, and keep the marks level with the register."""
-        register, name = self._own[side], _mark(side, year)
-        place = (await register.current()).places.get(year, 0)
-        epoch = register.epoch
-        if self._marked.get(f"{name}-epoch", 0) < epoch <= await self._marks.get(f"{name}-epoch"):
-            self._marked[f"{name}-epoch"] = epoch
-        if self._marked.get(f"{name}-epoch", 0) < epoch:
-            lost = await self._marks.get(name)
-            while place < lost:
-                place += 1
-                await self._void(side, number_of(side, year, place))
-            await self._raise_mark(f"{name}-epoch", epoch)
-        if place:
-            await self._raise_mark(name, place)
-
-    async def _void(self, side: DelegationId, number: str) -> None:
-        record = Record(Event.VOIDED.value, number, note=LOST_IN_A_RESTORE)
-        wish = Wish(OFFICE, side, f"{number} void", record)
-
-        def decide(book: Book) -> Draft:
-            if number in book.numbers:
-                raise _AlreadyThere
-            return wish.draft()
-
-        with suppress(_AlreadyThere):
-            await self._own[side].record(decide)
-
-    async def _raise_mark(self, name: str, value: int) -> None:
-        if value > self._marked.get(name, 0):
-            await self._marks.raise_to(name, value)
-            self._marked[name] = max(value, self._marked.get(name, 0))
-
-    # --- what follows by itself -----------------------------------------------------------------------------------
-
-    async def _settle_if_possible(self) -> None:
-        """What can't be written now is written by the next who looks: what it follows from is durable."""
-        try:
-            await self._settle()
-        except (LiaisonError, LogUnavailableError) as error:
-            _journal.warning("a dispatch's next step must wait", reason=str(error))
-
-    async def _settle(self) -> None:
-        """Write what the joint register lacks: numbers that were given out, and the text of what was accepted."""
-        for side in self._sides:
-            own, joint = await self._own[side].current(), await self._joint.current()
-            # The joint register has no number that its side's own doesn't have, so counting tells whether one lacks.
-            is_whole = joint.counts.get(side, 0) == len(own.numbers)
-            for number in () if is_whole else sorted(own.numbers.keys() - joint.dispatches.keys()):
-                await self._write_out(outgoing(own.dispatches[own.numbers[number]], side), None)
-            for number in sorted(joint.open & own.numbers.keys()):
-                if joint.dispatches[number].state is State.ACCEPTED:
-                    wish = handing_over(own.dispatches[own.numbers[number]], side)
-                    await self._write_out(wish, State.ACCEPTED)
-
-    async def _write_out(self, wish: Wish, expected: State | None) -> None:
-        """Write what follows for a dispatch that the joint register has in this state, or not at all."""
-
-        def decide(book: Book) -> Draft:
-            before = book.dispatches.get(wish.record.dispatch)
-            if (None if before is None else before.state) is not expected:
-                raise _AlreadyThere
-            return wish.draft()
-
-        with suppress(_AlreadyThere):
-            await self._joint.record(decide)
-
-    async def _repeat(self) -> None:
-        """Repeat what is urgent and still waits for somebody to acknowledge it."""
-        joint = await self._joint.current()
-        for number in sorted(joint.open):
-            if self._is_due(joint.dispatches[number]):
-                await self._repeat_one(number)
-
-    async def _repeat_one(self, number: str) -> None:
-        def decide(book: Book) -> Draft:
-            dispatch = book.dispatches[number]
-            if not self._is_due(dispatch):
-                raise _AlreadyThere
-            key = f"{number} again {dispatch.steps[-1].seq}"
-            wish = Wish(OFFICE, dispatch.side, key, Record(Event.REPEATED.value, number), dispatch.precedence)
-            return wish.draft()
-
-        with suppress(_AlreadyThere):
-            await self._joint.record(decide)
-
-    def _is_due(self, dispatch: Dispatch) -> bool:
-        if dispatch.precedence not in REPEATING:
-            return False
-        if not isinstance(TABLE[dispatch.state, Event.REPEATED], State):
-            return False
-        # A clock that was put back must not silence it, so either direction counts.
-        away_ms = abs(self._office.clock.wall_ms() - dispatch.steps[-1].time_ms)
-        return away_ms >= self._settings.repeat_every_ms
 
 
 _JointCommand = (
@@ -548,7 +378,3 @@ def _clean(text: str) -> str:
     except ValueError as error:
         code = ErrorCode.TOO_LARGE if "longer" in str(error) else ErrorCode.INVALID
         raise Refused(code, str(error)) from error
-
-
-def _mark(side: DelegationId, year: int) -> str:
-    return f"dispatches-{side}-{year}"

@@ -31,7 +31,7 @@ from liaison.core.rights import Role
 from liaison.office.actor import Actor
 from liaison.office.dispatch_views import Folder, Selection, View
 from liaison.office.duty_rosters import Rosters, on_duty
-from liaison.office.registers import Handler, folded, readable_line
+from liaison.office.registers import Handler, readable_line
 from liaison.ports.log import LogUnavailableError
 from liaison.protocol import duty_frames as frames
 from liaison.protocol.errors import ErrorCode, LiaisonError, Refused
@@ -265,20 +265,20 @@ class DutyDepartment:
 
     async def _open_items(self, actor: Actor, side: DelegationId, book: DutyBook) -> tuple[Item, ...]:
         """Give the dispatches that wait on a side, and the line checks nobody answered since somebody took over."""
-        office, log = self._office, self._office.log
+        office, registers = self._office, self._office.registers
         items: list[Item] = []
         now_ms = office.clock.wall_ms()
         if office.registry.allows(actor, Action.READ, DISPATCHES):
-            joint = await folded(log, DISPATCHES, Book(is_joint=True), fold_dispatches)
+            joint = await registers.of(DISPATCHES, Book(is_joint=True), fold_dispatches).current()
             own = Book(is_joint=False)
             if office.registry.allows(actor, Action.READ, own_dispatches(side)):
-                own = await folded(log, own_dispatches(side), own, fold_dispatches)
+                own = await registers.of(own_dispatches(side), own, fold_dispatches).current()
             zone = ZoneInfo(office.profile.time_zone)
             view = View(Folder(side, own, joint), office.profile, office.rights.accounts, zone, now_ms)
-            lines, _ = view.lines(Selection(), MAX_PAGE_MESSAGES)
-            items += [Item("dispatch", line.dispatch, line.subject) for line in lines if line.waits_on == side]
+            lines, _ = view.lines(Selection(waits_on=side), MAX_PAGE_MESSAGES)
+            items += [Item("dispatch", line.dispatch, line.subject) for line in lines]
         if office.registry.allows(actor, Action.READ, LINE_CHECKS):
-            checks = await folded(log, LINE_CHECKS, Checks(), fold_checks)
+            checks = await registers.of(LINE_CHECKS, Checks(), fold_checks).current()
             since_ms = max(book.taken_ms, now_ms - _LOOK_BACK_MS)
             items += [
                 Item("line_check", check.name, "open" if check.verdict is None else check.verdict.outcome.value)

@@ -18,15 +18,7 @@ class Rosters:
     def __init__(self, office: "Office") -> None:
         self._clock = office.clock
         self.registers: Final[Mapping[DelegationId, Register[DutyBook]]] = {
-            delegation.id: Register(
-                own_duty(delegation.id),
-                initial=DutyBook(),
-                fold=fold,
-                log=office.log,
-                hubs=office.hubs,
-                bus=office.bus,
-                clock=office.clock,
-            )
+            delegation.id: office.registers.of(own_duty(delegation.id), DutyBook(), fold)
             for delegation in office.profile.delegations
         }
 

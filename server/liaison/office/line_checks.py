@@ -78,15 +78,7 @@ class LineCheckDepartment:
         self._sides: Final = tuple(delegation.id for delegation in office.profile.delegations)
         self._began_ms = office.clock.monotonic_ms()
         self._has_begun = False
-        self._register: Final[Register[Checks]] = Register(
-            LINE_CHECKS,
-            initial=Checks(),
-            fold=fold,
-            log=office.log,
-            hubs=office.hubs,
-            bus=office.bus,
-            clock=office.clock,
-        )
+        self._register: Final[Register[Checks]] = office.registers.of(LINE_CHECKS, Checks(), fold)
 
     def handlers(self) -> Mapping[type[Command], Handler]:
         """See office.registers.Department."""

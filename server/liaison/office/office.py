@@ -12,7 +12,7 @@ import structlog
 
 from liaison.core.entries import Draft
 from liaison.core.identifiers import ChannelId, DelegationId, SessionId, UserId
-from liaison.core.permissions import Action, may_belong
+from liaison.core.permissions import Action
 from liaison.core.position import Position
 from liaison.core.profile import Delegation, OfficeProfile
 from liaison.core.rights import EMPTY_RIGHTS, Rights, Role, membership_changes
@@ -25,12 +25,13 @@ from liaison.office.attachments import AttachmentDesk, AttachmentStores
 from liaison.office.draining import departures
 from liaison.office.following import Follower
 from liaison.office.hub import Hub, Hubs
+from liaison.office.member_pushes import MemberPushes
 from liaison.office.observing import BothObservers
 from liaison.office.operations import Operations
 from liaison.office.presence import PresenceFeed
 from liaison.office.publishing import Publisher
 from liaison.office.pump import Pump
-from liaison.office.registers import Department, Handler
+from liaison.office.registers import Department, Handler, Registers
 from liaison.office.registry import Registry
 from liaison.office.session_table import SessionTable
 from liaison.office.sessions import Peer, Session
@@ -52,8 +53,6 @@ _journal = structlog.get_logger(__name__)
 
 _REF_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 _EXPIRY_CHECK_S: Final = 15
-# Whose reading tells how far a side has come.
-_PEOPLE: Final = frozenset({Role.OFFICIAL, Role.HEAD})
 _CAPABILITIES: Final = ("corrections", "reactions", "typing", "presence", "search", "read_positions")
 # Causes after which nobody comes back by themselves: presence shows them offline at once.
 _NO_GRACE: Final = frozenset({"signed out", "revoked", "expired"})
@@ -102,12 +101,13 @@ class Office:
         self.presence, self.session_table = desks.presence, desks.session_table
         self.statistics = StatisticsFeed(node, profile, desks.session_table, world.clock, world.bus.publish)
         self.observer: Observer = BothObservers(world.observer, self.statistics)
+        self.members = MemberPushes(self)
         self.hubs = Hubs(
             log=world.log,
             bus=world.bus,
             rng=world.rng,
             make_hub=self._make_hub,
-            prepare=self._load_readers,
+            prepare=self.members.load_readers,
             poll_interval_s=settings.poll_interval_s,
         )
         self.publisher = Publisher(
@@ -118,6 +118,7 @@ class Office:
             spawn=self.spawn,
             observer=self.observer,
         )
+        self.registers = Registers(world.log, self.hubs, world.bus, world.clock)
         self._answers = Answers(self)
         self.attachments = AttachmentDesk(self, world.attachments, settings.attachments)
         self.departments: list[Department] = [
@@ -134,8 +135,6 @@ class Office:
         self._user_buckets: dict[UserId, TokenBucket] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._short_tasks: set[asyncio.Task[None]] = set()
-        # Channels whose members are being told of a turn, and whether there was another one meanwhile.
-        self._telling: dict[ChannelId, bool] = {}
         self._is_retiring = False
         self._draining = False
         # Sessions that a drain waits for.
@@ -311,6 +310,14 @@ class Office:
 
     # --- called by sessions ---------------------------------------------------------------------------------------
 
+    def sessions_of(self, user: UserId) -> list[Session]:
+        """Give a user's sessions at this node, as they are now."""
+        return list(self._sessions_of.get(user, {}).values())
+
+    async def describe(self, user: UserId, channels: Sequence[ChannelId]) -> list[frames.ChannelInfo]:
+        """See Answers.describe."""
+        return await self._answers.describe(user, channels)
+
     def admit(self, session: Session, actor: Actor) -> None:
         """Reserve a place among the user's sessions. Raises Refused(TOO_MANY_SESSIONS)."""
         own = self._sessions_of.setdefault(actor.account.user, {})
@@ -432,13 +439,6 @@ class Office:
             message = f"more than {self.settings.user_publishes_per_s:g} messages a second"
             raise Unavailable(message, ErrorCode.RATE_LIMITED, retry_after_ms=wait_ms)
 
-    def typing(self, actor: Actor, channel_text: str) -> None:
-        """Show the own side that somebody writes. Raises Refused."""
-        channel = self.registry.may(actor, Action.TYPE, channel_text)
-        hint = TypingHint(channel, actor.account.user, actor.account.delegation)
-        self._show_typing(hint)
-        self.bus.publish(hint)
-
     # --- errors ---------------------------------------------------------------------------------------------------
 
     def error_reply(self, command_id: int, error: LiaisonError, **context: str) -> frames.ErrorReply:
@@ -473,9 +473,9 @@ class Office:
                 if hub is not None and hint.entries:
                     hub.on_entries(hint.epoch, hint.entries)
             case TypingHint():
-                self._show_typing(hint)
+                self.members.show_typing(hint)
             case ReadHint():
-                self.show_read(hint)
+                self.members.show_read(hint)
             case DirectoryHint():
                 self.registry.poke()
             case StatisticsHint():
@@ -487,102 +487,25 @@ class Office:
         self.registry.poke()
 
     def _make_hub(self, channel: ChannelId) -> Hub:
-        return Hub(channel, self.log, self.clock, self.observer, self.spawn, self.tell_members)
-
-    def _show_typing(self, hint: TypingHint) -> None:
-        push = frames.TypingPush(hint.channel, hint.user)
-        self._push_to_members(hint.channel, push, lambda side, user: side == hint.delegation and user != hint.user)
-
-    async def _load_readers(self, hub: Hub) -> None:
-        """Learn how far people have read in a channel that somebody here begins to follow."""
-        positions = await self.reads.in_channel(hub.channel)
-        rights = self.rights
-        for user, seq in positions.items():
-            account = rights.accounts.get(user)
-            # Who is no member any more is nobody's reader; whoever becomes one again reads on.
-            if account is not None and rights.membership(user, hub.channel) is not None:
-                hub.readers.raise_to(user, account.delegation, seq, counts=account.role in _PEOPLE)
-
-    def show_read(self, hint: ReadHint) -> None:
-        """Show a read position: to the own side whose it is, to the other side only how far that side has read."""
-        own = frames.ReadPush(hint.channel, hint.delegation, hint.seq, hint.user)
-        self._push_to_members(hint.channel, own, lambda side, _user: side == hint.delegation)
-        account = self.rights.accounts.get(hint.user)
-        hub = self.hubs.get(hint.channel)
-        if hub is None or account is None:
-            return
-        if hub.readers.raise_to(hint.user, hint.delegation, hint.seq, counts=account.role in _PEOPLE):
-            side_push = frames.ReadPush(hint.channel, hint.delegation, hint.seq)
-            self._push_to_members(hint.channel, side_push, lambda side, _user: side != hint.delegation)
-
-    def _push_to_members(
-        self, channel: ChannelId, push: frames.AnyPush, wanted: Callable[[DelegationId, UserId], bool]
-    ) -> None:
-        """Push what is worth nothing later to the channel's members here; a full socket simply misses it."""
-        encoded: dict[WireFormat, bytes] = {}
-        for user in self.rights.members.get(channel, {}):
-            account = self.rights.accounts.get(user)
-            # As in every check: a row that must not be in the table opens nothing.
-            if account is None or not may_belong(account, channel):
-                continue
-            for session in self._sessions_of.get(user, {}).values():
-                if session.actor is None or not session.connection.is_writable:
-                    continue
-                if wanted(session.account.delegation, user):
-                    if session.wire not in encoded:
-                        encoded[session.wire] = finished_frame(push, session.wire)
-                    session.send(encoded[session.wire])
+        return Hub(channel, self.log, self.clock, self.observer, self.spawn, self.members.tell)
 
     def _rights_changed(self, before: Rights, after: Rights) -> None:
         """Make a change of rights felt at once by everybody who is connected."""
         self._end_dead_credentials()
         for change in membership_changes(before, after):
-            for session in list(self._sessions_of.get(change.user, {}).values()):
+            for session in self.sessions_of(change.user):
                 if session.actor is None:
                     continue
                 if change.after is None:
                     session.lose_channel(change.channel)
                     session.push(frames.ChannelPush("removed", change.channel))
                 else:
-                    event = "added" if change.before is None else "changed"
-                    self.spawn(self._tell_of_channel(session, change.channel, event), "channel push")
+                    told = self.members.tell_of_channel(session, change.channel, is_new=change.before is None)
+                    self.spawn(told, "channel push")
             if change.after is None:
                 for follower in list(self._followers):
                     if follower.actor.account.user == change.user:
                         follower.lose_channel(change.channel)
-
-    def tell_members(self, channel: ChannelId) -> None:
-        """Tell every member at this node how the channel stands now: it was suspended or resumed."""
-        if channel in self._telling:
-            self._telling[channel] = True
-            return
-        self._telling[channel] = False
-        self.spawn(self._tell_members(channel), f"tell members of {channel}")
-
-    async def _tell_members(self, channel: ChannelId) -> None:
-        try:
-            is_due = True
-            # One at a time for each channel: what was read first must not be told last.
-            while is_due:
-                self._telling[channel] = False
-                for user in self.rights.members.get(channel, {}):
-                    for session in list(self._sessions_of.get(user, {}).values()):
-                        await self._tell_of_channel(session, channel, "changed")
-                is_due = self._telling[channel]
-        finally:
-            del self._telling[channel]
-
-    async def _tell_of_channel(self, session: Session, channel: ChannelId, event: Any) -> None:
-        actor = session.actor
-        if actor is None or not self.registry.allows(actor, Action.READ, channel):
-            return
-        try:
-            infos = await self._answers.describe(actor.account.user, [channel])
-        except LogUnavailableError:
-            # The client learns of the channel when it connects next.
-            return
-        for info in infos:
-            session.push(frames.ChannelPush(event, channel, info))
 
     def _end_dead_credentials(self) -> None:
         now_ms = self.clock.wall_ms()

@@ -50,15 +50,7 @@ class RecordDepartment:
         self._office = office
         self._office_id: Final = office_id
         self._sides: Final = tuple(delegation.id for delegation in office.profile.delegations)
-        self._keys: Final[Register[KeyRing]] = Register(
-            ADMINISTRATION,
-            initial=NO_KEYS,
-            fold=fold,
-            log=office.log,
-            hubs=office.hubs,
-            bus=office.bus,
-            clock=office.clock,
-        )
+        self._keys: Final[Register[KeyRing]] = office.registers.of(ADMINISTRATION, NO_KEYS, fold)
 
     def handlers(self) -> Mapping[type[Command], Handler]:
         """See office.registers.Department."""

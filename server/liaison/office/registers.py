@@ -107,24 +107,24 @@ def announce(hubs: Hubs, bus: Bus, epoch: int, entry: Entry) -> None:
     bus.publish(EntriesHint(entry.channel, epoch, (entry,)))
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a register is read from, and what its changes are announced by."""
+
+    log: Log
+    hubs: Hubs
+    bus: Bus
+    clock: Clock
+
+
 class Register(Generic[S]):
     """One channel's entries, folded. `fold(state, entry)` is pure and ignores entries it doesn't know."""
 
-    def __init__(  # noqa: PLR0913  A channel, a fold, and the four ports that an append is announced by.
-        self,
-        channel: ChannelId,
-        *,
-        initial: S,
-        fold: Callable[[S, Entry], S],
-        log: Log,
-        hubs: Hubs,
-        bus: Bus,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, channel: ChannelId, initial: S, fold: Callable[[S, Entry], S], means: Means) -> None:
         self.channel: Final = channel
         self._initial = initial
         self._fold = fold
-        self._log, self._hubs, self._bus, self._clock = log, hubs, bus, clock
+        self._log, self._hubs, self._bus, self._clock = means.log, means.hubs, means.bus, means.clock
         self._epoch = 0
         self._head = 0
         self._state = initial
@@ -190,3 +190,15 @@ class Register(Generic[S]):
                 raise Refused(ErrorCode.CONFLICT, "this key was used for something else")
             case Held():
                 raise AssertionError("a register's channel is never suspended")
+
+
+class Registers:
+    """A node's registers, each folded once, whoever looks at it."""
+
+    def __init__(self, log: Log, hubs: Hubs, bus: Bus, clock: Clock) -> None:
+        self._means = Means(log, hubs, bus, clock)
+        self._known: dict[tuple[ChannelId, Callable[[Any, Entry], Any]], Register[Any]] = {}
+
+    def of(self, channel: ChannelId, initial: S, fold: Callable[[S, Entry], S]) -> Register[S]:
+        """Give the register that folds a channel's entries by `fold`, which always begins with `initial`."""
+        return self._known.setdefault((channel, fold), Register(channel, initial, fold, self._means))

@@ -310,7 +310,7 @@ class Session:
                 office.session_table.changed(self)
                 self._reply(frames.Reply(id=command.id))
             case frames.Typing():
-                office.typing(self.actor, command.channel)
+                office.members.typing(self.actor, command.channel)
                 self._reply(frames.Reply(id=command.id))
             case frames.Presence():
                 office.registry.may(self.actor, Action.SEE_PRESENCE)

@@ -143,6 +143,9 @@ class Dispatches(Command, frozen=True, tag="dispatches"):
 
     state: StateName = ""
     side: Annotated[str, Meta(max_length=limits.MAX_USER_CHARS)] = ""
+    # Here empty is any, so that routine needs a name of its own.
+    precedence: Literal["", "routine", "priority", "flash", "life_safety"] = ""
+    waits_on: Annotated[str, Meta(max_length=limits.MAX_USER_CHARS)] = ""
     overdue: bool = False
     year: Annotated[int, Meta(ge=0, le=9999)] = 0
     before_ms: Seq | None = None
