@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from liaison.adapters.sql_engine import open_database
+from liaison.adapters.sql_engine import Database, memory_database, open_database
 from liaison.adapters.sql_log import SqlLog, SqlReadPositions
+from liaison.adapters.sql_search import MOST_LATE
+from liaison.adapters.sql_writer import driver_of
 from liaison.core.chain import GENESIS, link_of
 from liaison.core.entries import Draft, EntryKind, Stored
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
@@ -268,4 +270,57 @@ async def test_read_positions_outlive_the_process(tmp_path: Path) -> None:
     await database.close()
     database = open_database(tmp_path / "office.db")
     assert await SqlReadPositions(database).of(UserId("kim")) == {CHANNELS[0]: 5}
+    await database.close()
+
+
+def _indexed(database: Database) -> tuple[int, int]:
+    """Give how many messages the index has under 로동, which it folds, and how many are behind its mark."""
+    driver = driver_of(database._writer_connection)
+    (indexed,) = driver.execute("SELECT count(*) FROM search_index WHERE search_index MATCH '\"노동\"'").fetchone()
+    (late,) = driver.execute("SELECT count(*) FROM message WHERE moment > (SELECT moment FROM search_mark)").fetchone()
+    return indexed, late
+
+
+async def test_the_newest_messages_are_found_before_and_after_they_are_indexed_together() -> None:
+    database = memory_database()
+    log, channel = SqlLog(database), CHANNELS[0]
+    await log.append(channel, [says("로동 first")], NOON)
+    for number in range(MOST_LATE - 1):
+        await log.append(channel, [says(f"로동 {number}")], Millis(NOON + number))
+    assert _indexed(database) == (1, MOST_LATE - 1), "what came first after the start was indexed, the others wait"
+    found, more = await log.search("로동", [channel], before_ms=None, limit=MOST_LATE)
+    assert (len(found), more) == (MOST_LATE, False), "nothing is missing, and nothing comes twice"
+    assert await log.search("로동", [CHANNELS[1]], before_ms=None, limit=5) == ([], False)
+
+    await log.append(channel, [says("로동 last")], Millis(NOON + MOST_LATE))
+    assert _indexed(database) == (MOST_LATE + 1, 0)
+    found, more = await log.search("로동", [channel], before_ms=None, limit=MOST_LATE + 1)
+    assert (len(found), more) == (MOST_LATE + 1, False)
+    await database.close()
+
+
+async def test_a_message_of_a_clock_that_was_set_back_is_indexed_at_once() -> None:
+    database = memory_database()
+    log, channel = SqlLog(database), CHANNELS[0]
+    await log.append(channel, [says("로동 now")], NOON)
+    await log.append(channel, [says("로동 then")], Millis(NOON - 60_000))
+    assert _indexed(database) == (2, 0)
+    found, _ = await log.search("로동", [channel], before_ms=None, limit=5)
+    assert [entry.seq for entry in found] == [1, 2], "newest first, by the clock"
+    await database.close()
+
+
+async def test_what_was_not_indexed_yet_is_found_and_indexed_after_a_restart(tmp_path: Path) -> None:
+    path, channel = tmp_path / "office.db", CHANNELS[0]
+    database = open_database(path)
+    log = SqlLog(database)
+    for text in ("로동 1", "로동 2", "로동 3"):
+        await log.append(channel, [says(text)], NOON)
+    assert _indexed(database) == (1, 2)
+    await database.close()
+    database = open_database(path)
+    log = SqlLog(database)
+    assert len((await log.search("로동", [channel], before_ms=None, limit=5))[0]) == 3
+    await log.append(channel, [says("로동 4")], NOON)
+    assert _indexed(database) == (4, 0)
     await database.close()

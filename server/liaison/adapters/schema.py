@@ -182,10 +182,12 @@ READ_POSITION: Final = Table(
     PrimaryKeyConstraint("user_id", "channel"),
 )
 
-# The search index is a virtual table of SQLite's, which SQLAlchemy has no words for: see migrations/ and sql_search.py.
+# The search index is a virtual table of SQLite's, which SQLAlchemy has no words for, and beside it is one row with the
+# moment of the newest entry in it: see migrations/ and sql_search.py.
 # On PostgreSQL it is the column `tokens` of `message`, and a sequence counts within a moment: see postgres_search.py
 # and postgres_append.py.
 SEARCH_INDEX: Final = "search_index"
+SEARCH_MARK: Final = "search_mark"
 
 ACCOUNT: Final = Table(
     "account",

@@ -6,14 +6,13 @@ directly: SQLAlchemy's share of them would be half of an append.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from functools import cache
-from itertools import chain
+from collections.abc import Sequence
 from typing import Final
 
 from liaison.adapters.append_plan import AppendPlan, DraftName, Head
 from liaison.adapters.sql_rows import DRAFT_COLUMNS, MESSAGE_COLUMNS, MOMENTS_PER_MS, draft_columns, draft_of, entry_of
-from liaison.adapters.sql_search import index_row
+from liaison.adapters.sql_runs import by_rows
+from liaison.adapters.sql_search import index
 from liaison.core.chain import GENESIS
 from liaison.core.entries import Draft, Entry, HeldDraft
 from liaison.core.identifiers import ChannelId, Millis
@@ -26,7 +25,11 @@ _HEAD: Final = (
 _EPOCH: Final = "SELECT epoch FROM office"
 _NEW_HEAD: Final = "INSERT INTO channel_head (channel, head, link, suspended, held) VALUES (?, 0, ?, FALSE, 0)"
 _MOVE_HEAD: Final = "UPDATE channel_head SET head = ?, link = ?, suspended = ?, held = ? WHERE number = ?"
-_LAST_MOMENT: Final = "SELECT moment FROM message WHERE moment >= ? AND moment < ? ORDER BY moment DESC LIMIT 1"
+# The last moment within a millisecond, if any, and the one up to which the search index goes.
+_MOMENTS: Final = (
+    "SELECT (SELECT moment FROM message WHERE moment >= ? AND moment < ? ORDER BY moment DESC LIMIT 1), moment"
+    " FROM search_mark"
+)
 # CROSS JOIN: the planner would otherwise look through the whole channel for the few that are wanted.
 _KEYED: Final = (
     f"WITH wanted (author, its_key) AS (VALUES %s) SELECT {MESSAGE_COLUMNS} FROM wanted CROSS JOIN message"  # noqa: S608
@@ -38,7 +41,6 @@ _KEYED_HELD: Final = (
     " ON held.channel_number = ? AND held.sender = wanted.author AND held.key = wanted.its_key"
 )
 _INSERT: Final = f"INSERT INTO message (moment, channel_number, seq, time_ms, epoch, link, {DRAFT_COLUMNS}) VALUES %s"  # noqa: S608
-_INDEX: Final = "INSERT INTO search_index (rowid, tokens) VALUES %s"
 _HOLD: Final = f"INSERT INTO held (channel_number, place, time_ms, {DRAFT_COLUMNS}) VALUES %s"  # noqa: S608
 _HELD: Final = (
     f"SELECT place, time_ms, {DRAFT_COLUMNS} FROM held"  # noqa: S608
@@ -46,8 +48,6 @@ _HELD: Final = (
 )
 _RELEASED: Final = "DELETE FROM held WHERE channel_number = ?"
 
-# 17 columns of 64 rows, well below the 32,766 values that a statement may have.
-_MAX_RUN: Final = 64
 # How many held drafts a release has in memory at once: of the longest texts, 4 MiB.
 _RELEASE_PAGE: Final = 256
 
@@ -104,7 +104,9 @@ class _Writing:
     def write(self, plan: AppendPlan) -> None:
         number, epoch = plan.head.number, self._epoch
         if plan.entries:
-            first = _free_moment(self._driver, plan.entries[0].time_ms)
+            start = plan.entries[0].time_ms * MOMENTS_PER_MS
+            last, indexed = self._driver.execute(_MOMENTS, (start, start + MOMENTS_PER_MS)).fetchone()
+            first = start if last is None else last + 1
             moments = list(enumerate(plan.entries, first))
             self._insert(
                 _INSERT,
@@ -113,8 +115,12 @@ class _Writing:
                     for moment, entry in moments
                 ],
             )
-            found = [index_row(moment, number, entry.draft) for moment, entry in moments]
-            self._insert(_INDEX, [row for row in found if row is not None])
+            if first <= indexed:
+                # The clock was set back: the index never looks behind its mark again.
+                index(
+                    self._driver,
+                    [(moment, number, entry.draft.kind.value, entry.draft.text) for moment, entry in moments],
+                )
         self._insert(_HOLD, [(number, held.place, held.time_ms, *draft_columns(held.draft)) for held in plan.held])
         plan.entries, plan.held = [], []
 
@@ -122,7 +128,7 @@ class _Writing:
         self._driver.execute(_RELEASED, (head.number,))
 
     def _insert(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-        for run, values in _by_rows(statement, rows):
+        for run, values in by_rows(statement, rows):
             self._driver.execute(run, values)
 
 
@@ -131,44 +137,19 @@ def _held_draft(row: tuple[object, ...]) -> HeldDraft:
     return HeldDraft(place, time_ms, draft_of(row[2:]))  # type: ignore[arg-type] # what the driver gives has no types
 
 
-def _free_moment(driver: sqlite3.Connection, now_ms: Millis) -> int:
-    start = now_ms * MOMENTS_PER_MS
-    taken = driver.execute(_LAST_MOMENT, (start, start + MOMENTS_PER_MS)).fetchone()
-    return start if taken is None else int(taken[0]) + 1
-
-
 def _known(
     driver: sqlite3.Connection, channel: ChannelId, head: Head, drafts: Sequence[Draft]
 ) -> dict[DraftName, Entry | HeldDraft]:
     """Give what is on the log or held already, by sender and key."""
     known: dict[DraftName, Entry | HeldDraft] = {}
     names = [(draft.sender, draft.key) for draft in drafts]
-    for statement, values in _by_rows(_KEYED, names):
+    for statement, values in by_rows(_KEYED, names):
         for row in driver.execute(statement, (*values, head.number)):
             entry = entry_of(channel, row)
             known[entry.draft.sender, entry.draft.key] = entry
     if head.held:
-        for statement, values in _by_rows(_KEYED_HELD, names):
+        for statement, values in by_rows(_KEYED_HELD, names):
             for row in driver.execute(statement, (*values, head.number)):
                 held = _held_draft(row)
                 known[held.draft.sender, held.draft.key] = held
     return known
-
-
-def _by_rows(statement: str, rows: Sequence[tuple[object, ...]]) -> Iterator[tuple[str, tuple[object, ...]]]:
-    """Cut rows into runs that one statement takes, each as the statement and its values.
-
-    Each step of a statement lets go of the interpreter's lock and must win it back from a busy event loop, which can
-    take 5 ms; also within `executemany`. Runs are powers of two long, so that the driver has few statements to keep.
-    """
-    start = 0
-    while start < len(rows):
-        size = min(_MAX_RUN, 1 << ((len(rows) - start).bit_length() - 1))
-        run = rows[start : start + size]
-        yield _for_rows(statement, size, len(run[0])), tuple(chain.from_iterable(run))
-        start += size
-
-
-@cache
-def _for_rows(statement: str, rows: int, columns: int) -> str:
-    return statement % ", ".join([f"({', '.join('?' * columns)})"] * rows)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from liaison.adapters.sql_append import append, read_epoch, read_head, read_held
 from liaison.adapters.sql_engine import Database
 from liaison.adapters.sql_rows import MESSAGE_COLUMNS, entry_of
-from liaison.adapters.sql_search import Query, find
+from liaison.adapters.sql_search import MOST_LATE, Query, find, index_late
 from liaison.adapters.sql_writer import (
     StorageFullError,
     StorageUnavailableError,
@@ -55,6 +55,8 @@ class SqlLog:
 
     def __init__(self, database: Database) -> None:
         self._database: Final = database
+        # How many entries the search index is behind, at most; at first that isn't known. Being wrong does no harm.
+        self._late = MOST_LATE
 
     async def append(
         self, channel: ChannelId, drafts: Sequence[Draft], now_ms: Millis, *, expect_head: int | None = None
@@ -62,7 +64,13 @@ class SqlLog:
         """Store drafts; see ports.log.Log.append."""
 
         def work(connection: Connection) -> Appended | HeadMovedError:
-            return append(driver_of(connection), channel, drafts, now_ms, expect_head)
+            driver = driver_of(connection)
+            appended = append(driver, channel, drafts, now_ms, expect_head)
+            self._late += len(drafts)
+            if self._late >= MOST_LATE:
+                self._late = 0
+                index_late(driver)
+            return appended
 
         with log_errors():
             appended = await self._database.write(work)
