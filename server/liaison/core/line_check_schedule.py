@@ -7,6 +7,7 @@ a day that lacks the hour as well.
 import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -34,7 +35,9 @@ class Schedule(Struct, frozen=True):
         """Give the local day of a moment."""
         return datetime.fromtimestamp(at_ms / 1000, ZoneInfo(self.time_zone)).date()
 
-    def due_on(self, day: date) -> "list[Slot]":
+    # Asked about the same few days over and over, by each look at what is due.
+    @lru_cache(maxsize=256)  # noqa: B019 (a schedule is a few bytes, and there is one for an office)
+    def due_on(self, day: date) -> "tuple[Slot, ...]":
         """Give a day's checks in the order of their times."""
         zone = ZoneInfo(self.time_zone)
         slots = []
@@ -44,7 +47,7 @@ class Schedule(Struct, frozen=True):
             local = datetime.combine(day, time.fromisoformat(text), zone)
             due_ms = Millis(int(local.timestamp() * 1000))
             slots.append(Slot(f"{day.isoformat()}T{text}", due_ms, self.caller_on(day)))
-        return sorted(slots, key=lambda slot: slot.due_ms)
+        return tuple(sorted(slots, key=lambda slot: slot.due_ms))
 
     def due_between(self, after_ms: Millis, until_ms: Millis) -> "Iterator[Slot]":
         """Give the checks that are due after a moment and until another one, in order."""
