@@ -20,6 +20,7 @@ from liaison.core.register_channels import ADMINISTRATION
 from liaison.core.rights import Account, Channel, Credential, CredentialKind, Role, digest_of
 from liaison.office.accounts import Accounts
 from liaison.office.administration import AdministrationDepartment
+from liaison.office.attachments import AttachmentStores
 from liaison.office.founding import found_registers
 from liaison.office.office import Desks, Office, World
 from liaison.office.presence import PresenceFeed
@@ -63,6 +64,8 @@ class LiaisonOffice:
         self.log = SqlLog(self.database)
         self.bus = MemoryBus()
         self.presence = MemoryPresence(world.clock, epoch="p")
+        # What can be attached at the nodes that begin from now on.
+        self.attachments: AttachmentStores | None = None
         self.office: Office
         self.brittle: BrittleLog
         self._keys = iter(range(10**9))
@@ -106,6 +109,7 @@ class LiaisonOffice:
             clock=world.clock,
             observer=SilentObserver(),
             rng=rng,
+            attachments=self.attachments,
         )
         office = Office(name, PROFILE, OfficeSettings(), ports, desks)
         async with office.running():
