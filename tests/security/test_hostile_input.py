@@ -1,10 +1,14 @@
-"""The real server under peers that break every rule: each is refused with its code, and the process stays well."""
+"""The real server under peers that break every rule: each is refused with its code, and the process stays well.
+
+All of it against one process, and against four workers on one port over PostgreSQL and Redis.
+"""
 
 import asyncio
 import io
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +26,9 @@ from liaison.protocol.limits import (
 )
 from liaison.protocol.names import SUBPROTOCOL_JSON
 from tests.live_server import LiveServer
+from tests.postgres_server import PostgresServer
 from tests.security.raw_socket import RawPeer, raw_peer, upgrade_request
+from tests.system.shared_stores import settings_of_workers
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
 
@@ -32,32 +38,72 @@ TEN_MB: Final = 10 * 1024 * 1024
 
 
 class Target:
-    """The server under attack, and a token that lets somebody in."""
+    """The server under attack, and tokens that let somebody in, which all its processes know."""
 
-    def __init__(self, server: LiveServer, token: str) -> None:
-        self.server, self.token = server, token
+    def __init__(self, server: LiveServer, tokens: Mapping[str, str]) -> None:
+        self.server, self.tokens = server, tokens
+        self.token = tokens["bot"]
         self.port = server.port
         self.memory_before = self.memory()
 
     def memory(self) -> int:
-        [line] = [
-            line
-            for line in Path(f"/proc/{self.server.pid}/status").read_text().splitlines()
-            if line.startswith("VmRSS:")
-        ]
-        return int(line.split()[1]) * 1024
+        """What the server and its workers have, in bytes."""
+        return sum(_resident_bytes(process) for process in (str(self.server.pid), *self._children()))
+
+    def serving(self) -> int:
+        """How many processes serve sockets: the workers where there are some, else the server itself."""
+        return len(self._children()) or 1
+
+    def _children(self) -> list[str]:
+        pid = self.server.pid
+        return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def _resident_bytes(process: str) -> int:
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    [line] = [line for line in lines if line.startswith("VmRSS:")]
+    return int(line.split()[1]) * 1024
+
+
+@contextmanager
+def _target(folder: Path, settings: Mapping[str, str] = {}) -> Iterator[Target]:
+    server = LiveServer(folder / "data", {**settings, "LIAISON_LIMITS__CONNECTS_PER_ADDRESS_PER_S": "0"})
+    # Made before the start: a token of just now is known to one worker earlier than to another.
+    tokens = {name: server.token(name, side, ["joint/general"]) for name, side in (("bot", "south"), ("many", "north"))}
+    with server:
+        yield Target(server, tokens)
 
 
 @pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    settings = {"LIAISON_LIMITS__CONNECTS_PER_ADDRESS_PER_S": "0"}
-    with LiveServer(tmp_path_factory.mktemp("hostile") / "data", settings) as server:
-        yield Target(server, server.token("bot", "south", ["joint/general"]))
+def one_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    with _target(tmp_path_factory.mktemp("hostile")) as target:
+        yield target
+
+
+@pytest.fixture(scope="module")
+def four_workers(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> Iterator[Target]:
+    """Four processes on one port, over PostgreSQL and Redis."""
+    with _target(tmp_path_factory.mktemp("workers"), settings_of_workers(postgres_server, 4)) as target:
+        yield target
+
+
+@pytest.fixture(scope="module", params=["one_node", "four_workers"])
+def target(request: pytest.FixtureRequest) -> Target:
+    target = request.getfixturevalue(request.param)
+    assert isinstance(target, Target)
+    return target
 
 
 @pytest.fixture(autouse=True)
-async def _stays_well(target: Target) -> AsyncIterator[None]:
+async def _stays_well(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    names = request.fixturenames
+    targets = [request.getfixturevalue(name) for name in ("target", "one_node", "four_workers") if name in names]
     yield
+    for target in targets:
+        await _assert_well(target)
+
+
+async def _assert_well(target: Target) -> None:
     began = time.monotonic()
     async with aiohttp.ClientSession() as http, http.get(f"{target.server.url}/livez") as response:
         assert response.status == 200
@@ -253,27 +299,35 @@ async def test_a_flood_of_commands_after_signing_in_is_slowed_down_and_then_cut_
 
 
 async def test_a_user_has_at_most_so_many_sockets_and_the_next_one_is_refused(target: Target) -> None:
-    token = target.server.token("many", "north", ["joint/general"])
-    peers = []
+    token, most = target.tokens["many"], MAX_SESSIONS_PER_USER
+    peers: list[RawPeer] = []
+    refusal = None
     try:
-        for _ in range(MAX_SESSIONS_PER_USER):
+        # Each process counts its own, and the kernel chooses to which of them a socket goes.
+        while refusal is None and len(peers) <= target.serving() * most:
             peer = RawPeer(*await asyncio.open_connection("127.0.0.1", target.port))
             peers.append(peer)
             await peer.upgrade()
             peer.command("connect", token=token)
-            assert msgpack.unpackb((await peer.read_frame())[1])["type"] == "reply"
-        async with raw_peer(target.port) as one_more:
-            await one_more.upgrade()
-            one_more.command("connect", token=token)
-            assert await one_more.close_code() == 4504
+            answer = msgpack.unpackb((await peer.read_frame())[1])
+            if answer["type"] != "reply":
+                assert answer["name"] == "too_many_sessions"
+                refusal = await peer.close_code()
+        assert refusal == 4504
+        assert most < len(peers) <= target.serving() * most + 1
     finally:
         for peer in peers:
             peer.writer.transport.abort()
 
 
-async def test_peers_that_never_finish_are_dropped_within_their_time_limits(target: Target) -> None:
+async def test_peers_that_never_finish_are_dropped_within_their_time_limits(
+    one_node: Target, four_workers: Target
+) -> None:
     """All at once, because each waits for its limit."""
+    await asyncio.gather(_drops_the_unfinished(one_node), _drops_the_unfinished(four_workers))
 
+
+async def _drops_the_unfinished(target: Target) -> None:
     async def time_to_end(begin: Callable[[RawPeer], Any], trickle: bytes = b"") -> float:
         async with raw_peer(target.port) as peer:
             began = time.monotonic()
