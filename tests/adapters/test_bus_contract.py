@@ -9,8 +9,23 @@ import pytest
 from liaison.adapters.memory_bus import MemoryBus
 from liaison.core.entries import Draft, Entry, EntryKind
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
-from liaison.ports.bus import AnyHint, Bus, DirectoryHint, EntriesHint, NodeHint, ReadHint, StatisticsHint, TypingHint
-from liaison.protocol.frames import DirectionStatistics, SideStatistics, StatisticsStep
+from liaison.ports.bus import (
+    AnyHint,
+    Bus,
+    DirectoryHint,
+    DisconnectedHint,
+    DisconnectHint,
+    EntriesHint,
+    NodeHint,
+    PastHint,
+    PastWantedHint,
+    ReadHint,
+    SessionsHint,
+    SessionsWantedHint,
+    StatisticsHint,
+    TypingHint,
+)
+from liaison.protocol.frames import DirectionStatistics, PresenceEvent, SessionInfo, SideStatistics, StatisticsStep
 from tests.adapters.redis_nodes import bus_at
 from tests.redis_server import shared_redis
 
@@ -27,6 +42,18 @@ STEP = StatisticsStep(
     refusals={"forbidden": 1},
     reasons=["the bus is down"],
 )
+
+SESSION = SessionInfo("s", "kim", "south", "official", "web/1", "", "n1", "websocket", "private", 5, 3, lag_messages=2)
+EVENT = PresenceEvent(7, 1_600_000_000_000, "kim", "south", "offline", "no pong")
+FOR_OPS = [
+    StatisticsHint("n1", STEP, is_watched=True),
+    SessionsWantedHint("n1", 500, ("kim",), is_anew=True),
+    SessionsHint("n1", 4, 5, 12, (SESSION,), ("gone",), is_whole=True, is_leaving=False),
+    DisconnectHint("n1", 41),
+    DisconnectedHint("n1", 41),
+    PastWantedHint("n1", 1_600_000_000_000),
+    PastHint("n1", 1_600_000_000_000, 1_600_000_001_000, (EVENT,)),
+]
 
 NodeFactory = Callable[[], Bus]
 
@@ -93,7 +120,7 @@ def entry(seq: int) -> Entry:
         typing(),
         ReadHint(GENERAL, KIM, SOUTH, 12),
         DirectoryHint(42),
-        StatisticsHint("n1", STEP, is_watched=True),
+        *FOR_OPS,
     ],
     ids=lambda hint: type(hint).__name__,
 )
@@ -116,9 +143,7 @@ async def test_only_subscribers_of_the_channel_hear_of_it(node: NodeFactory) -> 
     assert (there.hints, elsewhere.hints) == ([typing(GENERAL)], [typing(WEATHER)])
 
 
-@pytest.mark.parametrize(
-    "hint", [DirectoryHint(1), StatisticsHint("n1", STEP, is_watched=False)], ids=lambda hint: type(hint).__name__
-)
+@pytest.mark.parametrize("hint", [DirectoryHint(1), *FOR_OPS], ids=lambda hint: type(hint).__name__)
 async def test_hint_for_every_node_needs_no_subscription(node: NodeFactory, hint: NodeHint) -> None:
     here, there = Listener(node()), Listener(node())
     here.bus.publish(hint)

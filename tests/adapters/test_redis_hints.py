@@ -19,9 +19,22 @@ from liaison.adapters.redis_hints import (
 )
 from liaison.core.entries import Draft, Entry, EntryKind, Precedence
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
-from liaison.ports.bus import AnyHint, DirectoryHint, EntriesHint, ReadHint, StatisticsHint, TypingHint
+from liaison.ports.bus import (
+    AnyHint,
+    DirectoryHint,
+    DisconnectedHint,
+    DisconnectHint,
+    EntriesHint,
+    PastHint,
+    PastWantedHint,
+    ReadHint,
+    SessionsHint,
+    SessionsWantedHint,
+    StatisticsHint,
+    TypingHint,
+)
 from liaison.protocol import limits
-from liaison.protocol.frames import DirectionStatistics, SideStatistics, StatisticsStep
+from liaison.protocol.frames import DirectionStatistics, PresenceEvent, SessionInfo, SideStatistics, StatisticsStep
 
 GENERAL = ChannelId("joint/general")
 KIM, SOUTH = UserId("kim"), DelegationId("south")
@@ -55,6 +68,11 @@ steps = st.builds(
     counts,
 )
 
+sessions = st.builds(
+    SessionInfo, *[texts] * 9, since_ms=counts, subscriptions=counts, buffered_bytes=counts, lag_messages=counts
+)
+events = st.builds(PresenceEvent, counts, counts, users, sides, st.sampled_from(["online", "offline"]), texts)
+
 
 @st.composite
 def batches(draw: st.DrawFn) -> EntriesHint:
@@ -72,6 +90,22 @@ hints = st.one_of(
     st.builds(ReadHint, st.just(GENERAL), users, sides, counts),
     st.builds(DirectoryHint, counts),
     st.builds(StatisticsHint, st.just("n2"), steps, st.booleans()),
+    st.builds(SessionsWantedHint, st.just("n2"), st.integers(1, 10_000), st.lists(users).map(tuple), st.booleans()),
+    st.builds(
+        SessionsHint,
+        st.just("n2"),
+        counts,
+        counts,
+        counts,
+        st.lists(sessions, max_size=3).map(tuple),
+        st.lists(users).map(tuple),
+        st.booleans(),
+        st.booleans(),
+    ),
+    st.builds(DisconnectHint, st.just("n2"), counts),
+    st.builds(DisconnectedHint, st.just("n2"), counts),
+    st.builds(PastWantedHint, st.just("n2"), counts),
+    st.builds(PastHint, st.just("n2"), counts, counts, st.lists(events, max_size=3).map(tuple)),
 )
 
 

@@ -69,6 +69,7 @@ OBJECTS: dict[str, type[msgspec.Struct]] = {
     "presence of a side": frames.SidePresence,
     "session": frames.SessionInfo,
     "statistics of a step": frames.StatisticsStep,
+    "sessions of a node": frames.NodeSessions,
     "statistics of a side": frames.SideStatistics,
     "statistics of a direction": frames.DirectionStatistics,
     "event of presence": frames.PresenceEvent,

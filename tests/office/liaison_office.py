@@ -91,7 +91,7 @@ class LiaisonOffice:
     @asynccontextmanager
     async def node(self, name: str = "n1", log: Log | None = None) -> AsyncIterator[Office]:
         """Run a node, by its own way to the log; the last one that was begun is the one that is asked."""
-        world, rng = self._world, random.Random(1)
+        world, rng = self._world, random.Random(name)
         registry = Registry(self.directory, world.clock)
         desks = Desks(
             registry=registry,

@@ -1,18 +1,30 @@
 """What ops may do to others' sessions, what of it is recorded, and that nobody else may."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
+from liaison.office.office import Office
+from liaison.office.operations import OBEY_TIMEOUT_S
+from liaison.office.session_board import REFRESH_MS, SILENT_MS, WANTED_MS
+from liaison.office.sessions import Peer
 from liaison.office.statistics_feed import STEP_MS
+from liaison.ports.bus import DisconnectHint
 from liaison.ports.directory import AuditRecord, DirectoryUnavailableError
-from tests.office.whole_office import WholeOffice, in_office, secret_of
+from liaison.protocol.codec import WireFormat
+from liaison.protocol.errors import ErrorCode, Refused
+from tests import virtual_time
+from tests.office.doubles import Wire
+from tests.office.liaison_office import LiaisonOffice
+from tests.office.liaison_office import secret_of as secret_at_nodes
+from tests.office.whole_office import Seat, WholeOffice, in_office, secret_of
 
 EVERYBODY_ELSE = ("south-1", "north-1", "south-bot", "north-bot")
 SIDES = ("south", "north")
 COMMANDS: dict[str, dict[str, Any]] = {
+    "watch_sessions": {},
     "watch_statistics": {},
     "presence_log": {},
     "disconnect": {"session": "whatever"},
@@ -158,3 +170,149 @@ def test_who_is_behind_shows_by_how_much_in_the_table_of_sessions() -> None:
         assert "lag_messages" not in rows[writer.session.id]
 
     in_office(scenario)
+
+
+# --- an office of several nodes ---------------------------------------------------------------------------------------
+
+
+def over_two_nodes(scenario: Callable[[LiaisonOffice, Office, Office], Awaitable[None]]) -> None:
+    """Run a scenario in an office of two nodes on one bus, on virtual time."""
+
+    async def scene(world: virtual_time.World) -> None:
+        liaison = LiaisonOffice(world)
+        await liaison.move_in()
+        async with liaison.node("n1") as first, liaison.node("n2") as second:
+            # By then each has heard of the other.
+            await asyncio.sleep(STEP_MS / 1000 + 0.1)
+            await scenario(liaison, first, second)
+
+    virtual_time.run(1, scene)
+
+
+async def _sit_at(office: Office, user: str) -> Seat:
+    wire = Wire()
+    seat = Seat(wire, office.open_session(wire, WireFormat.MSGPACK, "", Peer("loopback", "test")))
+    reply = await seat.ask("connect", token=secret_at_nodes(user))
+    assert reply["type"] == "reply", reply
+    return seat
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_sessions_of_every_node_are_shown_live_and_whole(side: str) -> None:
+    async def scenario(liaison: LiaisonOffice, here: Office, there: Office) -> None:
+        ops, seat = await _sit_at(here, "ops"), await _sit_at(there, f"{side}-1")
+        snapshot = await ops.ask("watch_sessions")
+        assert [row["node"] for row in snapshot["sessions"]] == ["n1"]
+        assert {node["node"]: node["state"] for node in snapshot["nodes"]} == {"n1": "current", "n2": "asked"}
+        await asyncio.sleep(1)
+        (row,) = [row for push in ops.wire.of("sessions_diff") for row in push["opened"] if row["node"] == "n2"]
+        assert (row["session"], row["user"], row["address_class"]) == (seat.session.id, f"{side}-1", "loopback")
+        seat.session.on_closed("closed")
+        await asyncio.sleep(1)
+        assert seat.session.id in [name for push in ops.wire.of("sessions_diff") for name in push.get("closed", ())]
+        assert _versions_lead_on(snapshot["version"], ops)
+
+    over_two_nodes(scenario)
+
+
+def _versions_lead_on(version: int, ops: Seat) -> bool:
+    pushes = ops.wire.of("sessions_diff")
+    return [push["from_version"] for push in pushes] == list(range(version, version + len(pushes)))
+
+
+def test_asked_once_the_sessions_of_all_nodes_are_in_the_answer() -> None:
+    async def scenario(liaison: LiaisonOffice, here: Office, there: Office) -> None:
+        await _sit_at(there, "north-1")
+        reply = await liaison.ask_at(here, "ops", "watch_sessions", watch=False)
+        assert [row["node"] for row in reply["sessions"]] == ["n2"]
+        assert {node["state"] for node in reply["nodes"]} == {"current"}
+
+    over_two_nodes(scenario)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_session_of_another_node_is_ended_and_it_is_recorded_once(side: str) -> None:
+    async def scenario(liaison: LiaisonOffice, here: Office, there: Office) -> None:
+        ops, seat, other = await _sit_at(here, "ops"), await _sit_at(there, f"{side}-1"), await _sit_at(there, "ops")
+        await ops.ask("watch_sessions")
+        await asyncio.sleep(1)
+        before = await liaison.directory.audit_records(after=0, limit=1000)
+        assert (await ops.ask("disconnect", session=seat.session.id))["type"] == "reply"
+        assert (seat.close_code, other.close_code) == (4005, None)
+        added = (await liaison.directory.audit_records(after=0, limit=1000))[len(before) :]
+        assert [(each.actor, each.action, each.subject, each.detail) for each in added] == [
+            ("ops", "session.disconnected", f"{side}-1", seat.session.id)
+        ]
+
+    over_two_nodes(scenario)
+
+
+def test_without_having_watched_a_session_of_another_node_is_found_too() -> None:
+    async def scenario(liaison: LiaisonOffice, here: Office, there: Office) -> None:
+        seat = await _sit_at(there, "north-1")
+        await liaison.ask_at(here, "ops", "disconnect", session=seat.session.id)
+        assert seat.close_code == 4005
+        with pytest.raises(Refused) as refusal:
+            await liaison.ask_at(here, "ops", "disconnect", session="nosuchsession")
+        assert refusal.value.code is ErrorCode.NO_SUCH_SESSION
+
+    over_two_nodes(scenario)
+
+
+def test_nobody_ends_a_session_by_the_bus_alone() -> None:
+    async def scenario(liaison: LiaisonOffice, here: Office, there: Office) -> None:
+        seat, bystander = await _sit_at(there, "south-1"), await _sit_at(there, "north-1")
+        endpoint = liaison.bus.node()
+        records = await liaison.directory.audit_records(after=0, limit=1000)
+        for order in range(len(records) + 3):
+            endpoint.publish(DisconnectHint("n2", order))
+        await asyncio.sleep(1)
+        assert (seat.close_code, bystander.close_code) == (None, None)
+        order = await liaison.directory.audit("ops", "session.disconnected", "south-1", seat.session.id)
+        # An order of long ago is told again, by whoever recorded the bus.
+        await asyncio.sleep(11)
+        endpoint.publish(DisconnectHint("n2", order))
+        await asyncio.sleep(1)
+        assert seat.close_code is None
+
+    over_two_nodes(scenario)
+
+
+def test_node_that_does_not_obey_is_said_to_be_unavailable() -> None:
+    async def scenario(liaison: LiaisonOffice, here: Office, there: Office) -> None:
+        ops, seat = await _sit_at(here, "ops"), await _sit_at(there, "south-1")
+        await ops.ask("watch_sessions")
+        await asyncio.sleep(1)
+        there.operations.on_hint = lambda hint: None  # type: ignore[method-assign]
+        number = ops.send("disconnect", session=seat.session.id)
+        await asyncio.sleep(OBEY_TIMEOUT_S + 0.1)
+        answer = ops.answer(number)
+        assert answer is not None
+        assert (answer["name"], answer["temporary"], "n2" in answer["message"]) == ("unavailable", True, True)
+        # It goes on telling for as long as the last question that it heard holds.
+        await asyncio.sleep((WANTED_MS + SILENT_MS + 2 * REFRESH_MS) / 1000)
+        [*_, nodes] = [push["nodes"] for push in ops.wire.of("sessions_diff") if push["nodes"]]
+        assert {node["node"]: node["state"] for node in nodes} == {"n1": "current", "n2": "silent"}
+
+    over_two_nodes(scenario)
+
+
+def test_node_that_begins_is_told_the_log_of_presence_from_before() -> None:
+    async def scene(world: virtual_time.World) -> None:
+        liaison = LiaisonOffice(world)
+        await liaison.move_in()
+        async with liaison.node("n1") as first:
+            seat = await _sit_at(first, "south-1")
+            await asyncio.sleep(1)
+            seat.session.on_closed("closed")
+            await asyncio.sleep(20)
+            before = await liaison.ask_at(first, "ops", "presence_log")
+            assert [event["connectivity"] for event in before["events"]] == ["offline", "unconfirmed", "online"]
+            async with liaison.node("n2") as second:
+                await asyncio.sleep(1)
+                told = await liaison.ask_at(second, "ops", "presence_log")
+                assert told["since_ms"] == before["since_ms"]
+                facts = [{**event, "number": 0} for event in before["events"]]
+                assert [{**event, "number": 0} for event in told["events"]] == facts
+
+    virtual_time.run(1, scene)

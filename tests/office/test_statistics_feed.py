@@ -14,7 +14,7 @@ from liaison.ports.bus import StatisticsHint
 from liaison.protocol.codec import WireFormat
 from liaison.protocol.frames import StatisticsStep
 from tests.office.screens import payload_of
-from tests.office.test_session_table import Connection, Session
+from tests.office.test_session_board import Connection, Session
 from tests.simulation.cluster import PROFILE
 from tests.virtual_time import World, run
 

@@ -79,6 +79,7 @@ COMMANDS: Final[Sequence[Json]] = (
     {"type": "availability", "id": 24, "state": "dnd"},
     {"type": "watch_sessions", "id": 25},
     {"type": "watch_sessions", "id": 26, "watch": False},
+    {"type": "watch_sessions", "id": 34, "user": "south-1"},
     {"type": "watch_statistics", "id": 28},
     {"type": "watch_statistics", "id": 29, "watch": False},
     {"type": "presence_log", "id": 30},
@@ -161,6 +162,11 @@ _SESSION: Final = frames.SessionInfo(
     buffered_bytes=512,
     lag_messages=40,
 )
+_NODES: Final = [
+    frames.NodeSessions("a", 1, "current"),
+    frames.NodeSessions("b", 0, "asked"),
+    frames.NodeSessions("c", 17, "silent", _NOON_MS),
+]
 _QUIET_STEP: Final = frames.StatisticsStep(
     number=1,
     time_ms=_NOON_MS,
@@ -250,7 +256,7 @@ ANSWERS: Final[Sequence[tuple[str, frames.Reply | frames.ErrorReply]]] = (
     ),
     ("presence_stats", frames.PresenceStatsReply(id=23, sides=_SIDES)),
     ("availability", frames.Reply(id=24)),
-    ("watch_sessions", frames.SessionsReply(id=25, version=7, sessions=[_SESSION])),
+    ("watch_sessions", frames.SessionsReply(id=25, version=7, sessions=[_SESSION], nodes=_NODES)),
     ("watch_statistics", frames.StatisticsReply(id=28, node="a", step_ms=5000, steps=[_QUIET_STEP, _BUSY_STEP])),
     (
         "watch_statistics",
@@ -300,6 +306,7 @@ PUSHES: Final[Sequence[frames.AnyPush]] = (
     frames.ChannelPush("added", _GENERAL, _JOINT),
     frames.ChannelPush("removed", "north/desk"),
     frames.SessionsDiff(7, 8, [_SESSION], ["c9d8e7f6g5h4"]),
+    frames.SessionsDiff(8, 9, [], [], _NODES),
     frames.Statistics("a", _BUSY_STEP),
     frames.Notice("alarm", "desk_unstaffed", frames.Title("당직자가 없습니다", "The desk is unstaffed")),
     frames.Reset(_GENERAL, 2, 0),

@@ -61,6 +61,7 @@ export const en = {
   ops_charts_none: "The first figures come within five seconds.",
   ops_chart_latest: "Latest",
   ops_of_node: "Node",
+  ops_node_silent: "Node {node} does not answer. Of its {sessions} sessions what is shown is as of {time}.",
   ops_messages_per_s: "Messages per second",
   ops_deliveries_per_s: "Deliveries per second",
   ops_ack: "Publish to acknowledgement",

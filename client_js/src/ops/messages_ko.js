@@ -61,6 +61,7 @@ export const ko = {
   ops_charts_none: "첫 수치는 5초 안에 나옵니다.",
   ops_chart_latest: "최근 값",
   ops_of_node: "노드",
+  ops_node_silent: "노드 {node}이(가) 응답하지 않습니다. 세션 {sessions}개 가운데 표시된 것은 {time} 기준입니다.",
   ops_messages_per_s: "초당 메시지",
   ops_deliveries_per_s: "초당 전달",
   ops_ack: "전송에서 확인까지",

@@ -71,12 +71,7 @@ function Dashboard({ live, signOut }) {
       <main>
         <AlarmList live={live} statistics={whole} />
         <Tiles live={live} sessions={sessions.value} statistics={whole} />
-        <SessionTable
-          live={live}
-          sessions={sessions.value}
-          operations={operations}
-          of={statistics.value.others.size > 0 ? statistics.value.node : ""}
-        />
+        <SessionTable live={live} sessions={sessions.value} operations={operations} />
         <NodeTable live={live} statistics={statistics.value} />
         <Charts live={live} statistics={figures} />
         <div class="columns">

@@ -1,6 +1,7 @@
 /** The live table of sessions with its filters, and what ops can do about one. */
 
 import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 
 import { formatStamp } from "../shared/clocks.js";
 import { hasText, locale, t, titled } from "../shared/i18n.js";
@@ -14,16 +15,25 @@ import { show, view } from "./view.js";
 /** @typedef {import('../shared/live.js').Live} Live */
 /** @typedef {import('./session_filter.js').Session} Session */
 
-/** @param {{ live: Live, sessions: import('../sdk/sessions.js').Sessions, operations: import('../sdk/operations.js').Operations, of: string }} props
- *   `of`: the node whose sessions these are, where there are others; else empty. */
-export function SessionTable({ live, sessions, operations, of }) {
+/** @param {{ live: Live, sessions: import('../sdk/sessions.js').Sessions, operations: import('../sdk/operations.js').Operations }} props */
+export function SessionTable({ live, sessions, operations }) {
   /** @type {import('@preact/signals').Signal<import('./confirmation.jsx').Question | undefined>} */
   const question = useSignal(undefined);
   /** What was done last, for those who can't see that a row is gone. */
   const done = useSignal("");
   const all = [...sessions.sessions.values()];
   const shown = filterSessions(sessionsOf(all, view.value), view.value.text, (session) => wordsOf(live, session));
-  const total = all.length;
+  const total = Math.max(
+    all.length,
+    sessions.nodes.reduce((sum, node) => sum + node.total, 0),
+  );
+  const silent = sessions.nodes.filter(({ state }) => state === "silent");
+  const { user } = view.value;
+  const isCut = total > all.length;
+  useEffect(() => {
+    if (user === "" || !sessions.current || !isCut) return;
+    operations.lookFor(user).catch((error) => console.warn("liaison: watch_sessions", error));
+  }, [operations, user, sessions.current, isCut]);
   /** @param {'disconnect' | 'revoke'} kind @param {Session} session */
   const ask = (kind, session) => {
     question.value = { kind, session, name: live.nameOf(session.user) };
@@ -35,14 +45,18 @@ export function SessionTable({ live, sessions, operations, of }) {
         <span class="count" role="status">
           {sessions.current ? t("ops_shown", { shown: shown.length, total }) : t("state_unknown")}
         </span>
-        {of !== "" && (
-          <span class="count">
-            {t("ops_of_node")} <bdi>{of}</bdi>
-          </span>
-        )}
         <span class="spacer" />
-        <Filters live={live} sessions={all} />
+        <Filters live={live} sessions={all} isCut={isCut} />
       </header>
+      {silent.map(({ node, total: known, silentSinceMs }) => (
+        <p key={node} class="alert" role="alert">
+          {t("ops_node_silent", {
+            node,
+            sessions: formatCount(known),
+            time: formatStamp(silentSinceMs, locale.value, live.timeZone),
+          })}
+        </p>
+      ))}
       <p class="done" role="status">
         {done.value}
       </p>
@@ -119,12 +133,13 @@ async function carryOut(operations, question, reason) {
   if (question?.kind === "revoke") await operations.revoke(question.session.user, reason);
 }
 
-/** @param {{ live: Live, sessions: readonly Session[] }} props */
-function Filters({ live, sessions }) {
+/** @param {{ live: Live, sessions: readonly Session[], isCut: boolean }} props   `isCut`: there are more than these. */
+function Filters({ live, sessions, isCut }) {
   const { text, side, node, user } = view.value;
   // What is filtered by stays in its list when the last session of it is gone.
   const nodes = [...new Set([...sessions.map((session) => session.node), node])].filter(Boolean).sort();
-  const users = [...new Set([...sessions.map((session) => session.user), user])].filter(Boolean);
+  const others = isCut ? live.people.value.keys() : [];
+  const users = [...new Set([...sessions.map((session) => session.user), user, ...others])].filter(Boolean);
   return (
     <search class="filters">
       <Choice

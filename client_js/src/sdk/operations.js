@@ -112,7 +112,12 @@ export class Operations {
     return this.#client.ask("presence_log", { user, beforeMs, before, limit }, operationsReplies.presenceLog);
   }
 
-  /** End one session of the node one is connected to; its client may come back. @param {string} session */
+  /** Show all sessions of somebody, also where there are too many to show all. @param {string} user */
+  async lookFor(user) {
+    this.#sessions.onSnapshot(await this.#client.ask("watch_sessions", { user }, operationsReplies.sessions));
+  }
+
+  /** End one session, at whichever node; its client may come back. @param {string} session */
   async disconnect(session) {
     await this.#client.ask("disconnect", { session }, nothing);
   }

@@ -20,6 +20,13 @@ const sessionInfo = record({
   lagMessages: withDefault(natural, 0),
 });
 
+const nodeSessions = record({
+  node: text,
+  total: natural,
+  state: oneOf("current", "asked", "silent"),
+  silentSinceMs: withDefault(natural, 0),
+});
+
 const sideStatistics = record({
   delegation: text,
   sessions: natural,
@@ -68,7 +75,11 @@ const presenceEvent = record({
 const nodeStatistics = record({ node: text, steps: listOf(statisticsStep) });
 
 export const operationsReplies = {
-  sessions: record({ version: natural, sessions: listOf(sessionInfo) }),
+  sessions: record({
+    version: natural,
+    sessions: listOf(sessionInfo),
+    nodes: withDefault(listOf(nodeSessions), []),
+  }),
   statistics: record({
     node: text,
     stepMs: natural,
@@ -85,11 +96,13 @@ export const operationsPushes = {
     version: natural,
     opened: withDefault(listOf(sessionInfo), []),
     closed: withDefault(listOf(text), []),
+    nodes: withDefault(listOf(nodeSessions), []),
   }),
   statistics: record({ node: text, step: statisticsStep }),
 };
 
 /** @typedef {ReturnType<typeof sessionInfo>} SessionInfo */
+/** @typedef {ReturnType<typeof nodeSessions>} NodeSessions */
 /** @typedef {ReturnType<typeof operationsReplies.sessions>} SessionsSnapshot */
 /** @typedef {ReturnType<typeof operationsPushes.sessions_diff>} SessionsDiff */
 /** @typedef {ReturnType<typeof statisticsStep>} StatisticsStep */

@@ -12,6 +12,7 @@
  * @property {boolean} needsSnapshot
  * @property {number} version
  * @property {ReadonlyMap<string, SessionInfo>} sessions by session id
+ * @property {readonly import("./operations_frames.js").NodeSessions[]} nodes how far each node's sessions are known
  * @property {readonly SessionsDiff[]} waiting differences that came before their snapshot
  */
 
@@ -24,6 +25,7 @@ export const UNKNOWN_SESSIONS = {
   needsSnapshot: true,
   version: 0,
   sessions: new Map(),
+  nodes: [],
   waiting: [],
 };
 
@@ -32,7 +34,7 @@ export const UNKNOWN_SESSIONS = {
  * @param {SessionsSnapshot} snapshot
  * @returns {Readonly<Sessions>}
  */
-export function applySessions(table, { version, sessions }) {
+export function applySessions(table, { version, sessions, nodes }) {
   if (!table.needsSnapshot && table.version > version) return table;
   /** @type {Readonly<Sessions>} */
   const fresh = {
@@ -40,6 +42,7 @@ export function applySessions(table, { version, sessions }) {
     needsSnapshot: false,
     version,
     sessions: new Map(sessions.map((session) => [session.session, session])),
+    nodes,
     waiting: [],
   };
   return table.waiting.reduce(applySessionsDiff, fresh);
@@ -58,5 +61,5 @@ export function applySessionsDiff(table, diff) {
   const sessions = new Map(table.sessions);
   for (const session of diff.opened) sessions.set(session.session, session);
   for (const session of diff.closed) sessions.delete(session);
-  return { ...table, version: diff.version, sessions };
+  return { ...table, version: diff.version, sessions, nodes: diff.nodes.length > 0 ? diff.nodes : table.nodes };
 }

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from liaison.core.entries import Draft, Entry, EntryKind, Precedence
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
-from liaison.ports.bus import AnyHint, DirectoryHint, EntriesHint, ReadHint, StatisticsHint, TypingHint
+from liaison.ports.bus import AnyHint, DirectoryHint, EntriesHint, Operations, ReadHint, StatisticsHint, TypingHint
 from liaison.protocol import limits
 from liaison.protocol.frames import StatisticsStep
 
@@ -95,6 +95,10 @@ class _Statistics(_Envelope, frozen=True, tag="statistics"):
     is_watched: bool
 
 
+class _Operations(_Envelope, frozen=True, tag="operations"):
+    hint: Operations
+
+
 @dataclass(frozen=True, slots=True)
 class HeadMoved:
     """There is more in this channel than a hint could carry: look at the log."""
@@ -115,26 +119,30 @@ class GarbageError(ValueError):
 
 
 _encode: Final[Callable[[_Envelope], bytes]] = msgspec.msgpack.Encoder().encode
-_AnyEnvelope = _Entries | _Head | _Typing | _Read | _Directory | _Statistics
+_AnyEnvelope = _Entries | _Head | _Typing | _Read | _Directory | _Statistics | _Operations
 _decode: Final[Callable[[bytes], _AnyEnvelope]] = msgspec.msgpack.Decoder(_AnyEnvelope).decode
 
 
 def encode_hint(node: str, hint: AnyHint) -> bytes:
     """Give the bytes of a hint, at most MAX_HINT_BYTES: entries that don't fit are only told of."""
+    envelope: _AnyEnvelope
     match hint:
         case EntriesHint(channel, epoch, entries):
             encoded = _encode(_Entries(node, channel, epoch, [_to_wire(entry) for entry in entries]))
-            if len(encoded) > MAX_HINT_BYTES:
-                return _encode(_Head(node, channel, epoch, entries[-1].seq))
-            return encoded
+            if len(encoded) <= MAX_HINT_BYTES:
+                return encoded
+            envelope = _Head(node, channel, epoch, entries[-1].seq)
         case TypingHint(channel, user, delegation):
-            return _encode(_Typing(node, channel, user, delegation))
+            envelope = _Typing(node, channel, user, delegation)
         case ReadHint(channel, user, delegation, seq):
-            return _encode(_Read(node, channel, user, delegation, seq))
+            envelope = _Read(node, channel, user, delegation, seq)
         case DirectoryHint(revision):
-            return _encode(_Directory(node, revision))
+            envelope = _Directory(node, revision)
         case StatisticsHint(of, step, is_watched):
-            return _encode(_Statistics(node, of, step, is_watched))
+            envelope = _Statistics(node, of, step, is_watched)
+        case _:
+            envelope = _Operations(node, hint)
+    return _encode(envelope)
 
 
 def decode_hint(payload: bytes) -> Received:
@@ -145,21 +153,25 @@ def decode_hint(payload: bytes) -> Received:
         envelope = _decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise GarbageError(str(error)) from error
+    hint: AnyHint | HeadMoved
     match envelope:
         case _Entries():
-            return Received(envelope.node, _entries(envelope))
+            hint = _entries(envelope)
         case _Head():
-            return Received(envelope.node, HeadMoved(ChannelId(envelope.channel)))
-        case _Typing(node, channel, user, delegation):
-            return Received(node, TypingHint(ChannelId(channel), UserId(user), DelegationId(delegation)))
-        case _Read(node, channel, user, delegation, seq):
-            return Received(node, ReadHint(ChannelId(channel), UserId(user), DelegationId(delegation), seq))
-        case _Directory(node, revision):
-            return Received(node, DirectoryHint(revision))
-        case _Statistics(node, of, step, is_watched):
+            hint = HeadMoved(ChannelId(envelope.channel))
+        case _Typing(_, channel, user, delegation):
+            hint = TypingHint(ChannelId(channel), UserId(user), DelegationId(delegation))
+        case _Read(_, channel, user, delegation, seq):
+            hint = ReadHint(ChannelId(channel), UserId(user), DelegationId(delegation), seq)
+        case _Directory():
+            hint = DirectoryHint(envelope.revision)
+        case _Statistics(_, of, step, is_watched):
             if len(payload) > MAX_STATISTICS_BYTES:
                 raise GarbageError(f"{len(payload)} bytes of statistics")
-            return Received(node, StatisticsHint(of, step, is_watched))
+            hint = StatisticsHint(of, step, is_watched)
+        case _Operations():
+            hint = envelope.hint
+    return Received(envelope.node, hint)
 
 
 def _entries(envelope: _Entries) -> EntriesHint:

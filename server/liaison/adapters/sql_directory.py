@@ -234,10 +234,10 @@ class SqlDirectory:
 
     # --------------------------------------------------------------------------------------------------- audit log
 
-    async def audit(self, actor: str, action: str, subject: str, detail: str) -> None:
-        await self._write(lambda connection: self._record(connection, actor, action, subject, detail))
+    async def audit(self, actor: str, action: str, subject: str, detail: str) -> int:
+        return await self._write(lambda connection: self._record(connection, actor, action, subject, detail))
 
-    def _record(self, connection: Connection, actor: str, action: str, subject: str, detail: str) -> None:
+    def _record(self, connection: Connection, actor: str, action: str, subject: str, detail: str) -> int:
         last = connection.execute(select(AUDIT.c.seq, AUDIT.c.link).order_by(AUDIT.c.seq.desc()).limit(1)).first()
         seq, previous = (0, AUDIT_GENESIS) if last is None else (last.seq, last.link)
         record = AuditRecord(seq + 1, self._clock.wall_ms(), actor, action, subject, detail, b"")
@@ -252,6 +252,7 @@ class SqlDirectory:
                 link=audit_link(previous, record),
             )
         )
+        return record.seq
 
     def _changed(self, connection: Connection, actor: str, action: str, subject: str, detail: str = "") -> None:
         connection.execute(update(DIRECTORY_REVISION).values(revision=DIRECTORY_REVISION.c.revision + 1))

@@ -90,9 +90,6 @@ class Answers:
             case frames.PresenceStats():
                 self._office.registry.may(actor, Action.SEE_PRESENCE)
                 return self._office.presence.stats(command.id, actor.account)
-            case frames.WatchSessions():
-                self._office.registry.may(actor, Action.WATCH_SESSIONS)
-                return self._office.session_table.reply(command.id)
             case frames.Ping():
                 return frames.PingReply(id=command.id, time_ms=self._office.clock.wall_ms())
             case _:

@@ -33,12 +33,13 @@ from liaison.office.publishing import Publisher
 from liaison.office.pump import Pump
 from liaison.office.registers import Department, Handler, Registers
 from liaison.office.registry import Registry
+from liaison.office.session_board import SessionBoard
 from liaison.office.session_table import SessionTable
 from liaison.office.sessions import Peer, Session
 from liaison.office.settings import OfficeSettings
 from liaison.office.statistics_feed import StatisticsFeed
 from liaison.office.tasks import contained
-from liaison.ports.bus import AnyHint, Bus, DirectoryHint, EntriesHint, ReadHint, StatisticsHint, TypingHint
+from liaison.ports.bus import AnyHint, Bus, DirectoryHint, EntriesHint, ReadHint, TypingHint
 from liaison.ports.clock import Clock
 from liaison.ports.connection import Connection
 from liaison.ports.directory import Directory
@@ -99,6 +100,7 @@ class Office:
         self.clock, self._rng = world.clock, world.rng
         self.registry, self.accounts = desks.registry, desks.accounts
         self.presence, self.session_table = desks.presence, desks.session_table
+        self.session_board = SessionBoard(desks.session_table, world.clock, world.bus)
         self.statistics = StatisticsFeed(node, profile, desks.session_table, world.clock, world.bus.publish)
         self.observer: Observer = BothObservers(world.observer, self.statistics)
         self.members = MemberPushes(self)
@@ -121,8 +123,9 @@ class Office:
         self.registers = Registers(world.log, self.hubs, world.bus, world.clock)
         self._answers = Answers(self)
         self.attachments = AttachmentDesk(self, world.attachments, settings.attachments)
+        self.operations = Operations(self)
         self.departments: list[Department] = [
-            Operations(self),
+            self.operations,
             self.attachments,
             *(make(self) for make in desks.departments),
         ]
@@ -154,6 +157,7 @@ class Office:
         for department in self.departments:
             await department.start()
         detach = self.bus.attach(self)
+        self.presence.events.share(self.bus.publish)
         stop_listening = self.registry.on_change(self._rights_changed)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -161,7 +165,7 @@ class Office:
                 loops = [
                     tasks.create_task(self.registry.run(), name="registry"),
                     tasks.create_task(self.presence.run(), name="presence"),
-                    tasks.create_task(self.session_table.run(), name="session table"),
+                    tasks.create_task(self.session_board.run(), name="session board"),
                     tasks.create_task(self.statistics.run(self.readiness), name="statistics"),
                     tasks.create_task(self.hubs.poll_heads(), name="poll heads"),
                     tasks.create_task(self._end_expired(), name="expiry"),
@@ -206,6 +210,7 @@ class Office:
         once and come back one by one. Ends within `drain_timeout_s`.
         """
         self._draining = True
+        self.session_board.leave()
         settings = self.settings
         timeout_ms = settings.drain_timeout_s * 1000
         began_s = asyncio.get_running_loop().time()
@@ -388,7 +393,7 @@ class Office:
         if session.actor is not None:
             account = session.account
             self.presence.unwatch(session)
-            self.session_table.unwatch(session)
+            self.session_board.unwatch(session)
             self.statistics.unwatch(session)
             self.session_table.closed(session.id)
             if account.role is not Role.OPS:
@@ -478,13 +483,14 @@ class Office:
                 self.members.show_read(hint)
             case DirectoryHint():
                 self.registry.poke()
-            case StatisticsHint():
-                self.statistics.on_hint(hint)
+            case _:
+                self.operations.on_hint(hint)
 
     def on_doubt(self) -> None:
         """Hints may have been lost; see ports.bus.BusListener."""
         self.hubs.doubt()
         self.registry.poke()
+        self.presence.events.share(self.bus.publish)
 
     def _make_hub(self, channel: ChannelId) -> Hub:
         return Hub(channel, self.log, self.clock, self.observer, self.spawn, self.members.tell)

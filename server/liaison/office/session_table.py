@@ -1,22 +1,20 @@
-"""The live sessions of this node, for ops: a versioned snapshot and differences of it. (PROTOCOL.md §6.2)
+"""The live sessions of this node, and what of them ops are shown: all, or the most telling of too many.
 
-It tells what SessionInfo holds and nothing else: no address, no secret, no text.
+It tells what SessionInfo holds and nothing else: no address, no secret, no text. `session_board.py` puts the tables of
+all nodes together.
 """
 
-import asyncio
 from collections import Counter
+from collections.abc import Callable, Collection
+from heapq import nlargest
 from typing import Final, Protocol
 
-from liaison.core.identifiers import DelegationId, Millis, SessionId
-from liaison.core.permissions import Action, refusal
+from liaison.core.identifiers import DelegationId, Millis, SessionId, UserId
 from liaison.core.rights import Account
-from liaison.office.watching import Watcher, Watchers
-from liaison.protocol.frames import SessionInfo, SessionsDiff, SessionsReply
+from liaison.protocol.frames import SessionInfo
 
-# A table that changes four times a second is as live as an eye can follow, also while thousands reconnect.
-BATCH_MS: Final = 250
-# Buffered bytes change all the time; looking at every socket more often would cost more than it tells.
-REFRESH_MS: Final = 2_000
+# More than this waits only for a client that takes too little.
+_HIGH_BYTES: Final = 64 * 1024
 
 
 class LivePeer(Protocol):
@@ -69,20 +67,22 @@ class LiveSession(Protocol):
 
 
 class SessionTable:
-    """All but `run` is synchronous; nothing is looked at by itself unless somebody watches."""
+    """All is synchronous; nothing piles up and no socket is looked at unless somebody follows."""
 
     def __init__(self, node: str) -> None:
-        self._node = node
-        self._watchers = Watchers(lambda account: refusal(account, Action.WATCH_SESSIONS, None) is None)
-        self._is_watched = asyncio.Event()
+        self.node: Final = node
         # How many there are of each side (ops belong to none), so that to know it costs no look at each.
         self.by_side: Counter[DelegationId] = Counter()
         self._sessions: dict[SessionId, LiveSession] = {}
-        # What the watchers know; what differs from it is found among the touched.
+        self._on_touch: Callable[[], None] | None = None
+        # What was told; what differs from it is found among the touched.
         self._told: dict[SessionId, SessionInfo] = {}
         self._touched: set[SessionId] = set()
-        self._version = 0
-        self._window: asyncio.TimerHandle | None = None
+        # Which are shown while there are too many for all; None is all of them.
+        self._chosen: frozenset[SessionId] | None = None
+
+    def __len__(self) -> int:
+        return len(self._sessions)
 
     def opened(self, session: LiveSession) -> None:
         """Add a session."""
@@ -106,53 +106,45 @@ class SessionTable:
         """How much waits to be written on all of them; looks at each."""
         return sum(session.connection.buffered_bytes() for session in self._sessions.values())
 
-    def watch(self, watcher: Watcher) -> None:
-        """Send differences that follow on `reply` to `watcher` from now on; idempotent."""
-        self._watchers.add(watcher)
-        self._is_watched.set()
+    # --- what is shown --------------------------------------------------------------------------------------------
 
-    def unwatch(self, watcher: Watcher) -> None:
-        """Undo `watch`; idempotent."""
-        self._watchers.discard(watcher)
-        self._note_whether_watched()
+    def follow(self, on_touch: Callable[[], None]) -> None:
+        """Keep differences from now on, and say by `on_touch` when there may be one; all is a difference at first."""
+        if self._on_touch is None:
+            self._touched.update(self._sessions)
+        self._on_touch = on_touch
 
-    def reply(self, command_id: int) -> SessionsReply:
-        """Give the table as it is now, sorted by session; differences that watchers get go on from its version."""
-        self._touched.update(self._sessions, self._told)
-        self._flush()
-        return SessionsReply(
-            id=command_id,
-            version=self._version,
-            sessions=[self._told[session] for session in sorted(self._told)],
-        )
+    def unfollow(self) -> None:
+        """Undo `follow`, and forget what was told; idempotent."""
+        self._on_touch = None
+        self._told.clear()
+        self._touched.clear()
+        self._chosen = None
 
-    async def run(self) -> None:
-        """Keep the buffered bytes fresh while somebody watches, until cancelled."""
-        try:
-            while True:
-                await self._is_watched.wait()
-                await asyncio.sleep(REFRESH_MS / 1000)
-                if self._is_watched.is_set():
-                    self._touched.update(self._sessions)
-                    self._flush()
-        finally:
-            self._close_window()
+    def choose(self, limit: int, users: Collection[UserId]) -> None:
+        """Look at every session anew, and show at most `limit`: who takes too little, then who came last.
 
-    def _touch(self, session: SessionId) -> None:
-        if not self._is_watched.is_set():
-            # Nothing piles up until somebody looks, and who comes first is told everything anyway.
-            self._told.clear()
+        Sessions of `users` are shown besides, and whoever is looked for is among them.
+        """
+        self._touched.update(self._told)
+        if len(self._sessions) <= limit:
+            self._chosen = None
+            self._touched.update(self._sessions)
             return
-        self._touched.add(session)
-        if self._window is None:
-            self._window = asyncio.get_running_loop().call_later(BATCH_MS / 1000, self._flush)
+        found = nlargest(limit, self._sessions.values(), key=_how_telling)
+        wanted = frozenset(users)
+        found += [session for session in self._sessions.values() if session.account.user in wanted]
+        self._chosen = frozenset(session.id for session in found)
+        self._touched.update(self._chosen)
 
-    def _flush(self) -> None:
-        self._close_window()
+    def differences(self, limit: int, users: Collection[UserId]) -> tuple[list[SessionInfo], list[str]]:
+        """Give the sessions that came or changed, and the names of those that went, since the last call."""
+        if self._chosen is None and len(self._sessions) > limit:
+            self.choose(limit, users)
         opened, closed = [], []
         for name in sorted(self._touched):
             session = self._sessions.get(name)
-            if session is None:
+            if session is None or (self._chosen is not None and name not in self._chosen):
                 if self._told.pop(name, None) is not None:
                     closed.append(str(name))
                 continue
@@ -161,10 +153,16 @@ class SessionTable:
                 self._told[name] = info
                 opened.append(info)
         self._touched.clear()
-        if opened or closed:
-            self._version += 1
-            self._watchers.push(SessionsDiff(self._version - 1, self._version, opened, closed))
-            self._note_whether_watched()
+        return opened, closed
+
+    def told(self) -> list[SessionInfo]:
+        """Give what all differences together have come to."""
+        return list(self._told.values())
+
+    def _touch(self, session: SessionId) -> None:
+        if self._on_touch is not None:
+            self._touched.add(session)
+            self._on_touch()
 
     def _info(self, session: LiveSession) -> SessionInfo:
         account = session.account
@@ -175,7 +173,7 @@ class SessionTable:
             role=account.role.value,
             client=session.client,
             device=session.device,
-            node=self._node,
+            node=self.node,
             transport=session.peer.transport,
             address_class=session.peer.address_class,
             since_ms=session.since_ms,
@@ -184,11 +182,7 @@ class SessionTable:
             lag_messages=session.lag_messages,
         )
 
-    def _note_whether_watched(self) -> None:
-        if not len(self._watchers):
-            self._is_watched.clear()
 
-    def _close_window(self) -> None:
-        if self._window is not None:
-            self._window.cancel()
-            self._window = None
+def _how_telling(session: LiveSession) -> tuple[bool, int, Millis]:
+    lag, buffered = session.lag_messages, session.connection.buffered_bytes()
+    return (lag > 0 or buffered > _HIGH_BYTES, lag, session.since_ms)

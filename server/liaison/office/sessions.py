@@ -325,8 +325,8 @@ class Session:
                 self._reply(frames.Reply(id=command.id))
             case frames.WatchSessions():
                 office.registry.may(self.actor, Action.WATCH_SESSIONS)
-                self._reply(office.session_table.reply(command.id))
-                (office.session_table.watch if command.watch else office.session_table.unwatch)(self)
+                self._reply(office.session_board.reply(command.id, user=command.user))
+                (office.session_board.watch if command.watch else office.session_board.unwatch)(self)
             case frames.WatchStatistics():
                 office.registry.may(self.actor, Action.WATCH_STATISTICS)
                 self._reply(office.statistics.reply(command.id))

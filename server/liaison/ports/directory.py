@@ -126,8 +126,8 @@ class Directory(Protocol):
         """Note when credentials (by digest) were last used; raises no revision."""
         ...
 
-    async def audit(self, actor: str, action: str, subject: str, detail: str) -> None:
-        """Add a record to the audit log."""
+    async def audit(self, actor: str, action: str, subject: str, detail: str) -> int:
+        """Add a record to the audit log; give its seq."""
         ...
 
     async def audit_records(self, *, after: int, limit: int) -> Sequence[AuditRecord]:

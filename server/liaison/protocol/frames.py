@@ -171,9 +171,13 @@ class SetAvailability(Command, frozen=True, tag="availability"):
 
 
 class WatchSessions(Command, frozen=True, tag="watch_sessions"):
-    """Ops only: the table of sessions; with `watch`, differences follow as pushes."""
+    """Ops only: the sessions of the office; with `watch`, differences follow as pushes.
+
+    Of too many the most telling are shown; those of `user` are, in any case.
+    """
 
     watch: bool = True
+    user: Annotated[str, Meta(max_length=limits.MAX_USER_CHARS)] = ""
 
 
 class WatchStatistics(Command, frozen=True, tag="watch_statistics"):
@@ -192,7 +196,7 @@ class PresenceLog(Command, frozen=True, tag="presence_log"):
 
 
 class Disconnect(Command, frozen=True, tag="disconnect"):
-    """Ops only: end one session of the node that is asked; its client may come back at once."""
+    """Ops only: end one session, at whichever node; its client may come back at once."""
 
     session: Annotated[str, Meta(min_length=1, max_length=limits.MAX_SESSION_CHARS)]
 
@@ -446,9 +450,22 @@ class SessionInfo(Struct, frozen=True, omit_defaults=True):
     lag_messages: int = 0
 
 
+class NodeSessions(Struct, frozen=True, omit_defaults=True):
+    """How far a node's sessions are known: it holds `total`, shown or not.
+
+    `asked` has not told them yet; of one that is `silent` what is shown is as of `silent_since_ms`.
+    """
+
+    node: str
+    total: int
+    state: Literal["current", "asked", "silent"]
+    silent_since_ms: int = 0
+
+
 class SessionsReply(Reply, frozen=True, kw_only=True):
     version: int
     sessions: list[SessionInfo]
+    nodes: list[NodeSessions]
 
 
 class SideStatistics(Struct, frozen=True, omit_defaults=True):
@@ -597,13 +614,17 @@ class ChannelPush(Struct, frozen=True, tag_field="type", tag="channel", omit_def
     info: ChannelInfo | None = None
 
 
-class SessionsDiff(Struct, frozen=True, tag_field="type", tag="sessions_diff"):
-    """Ops only: leads from `from_version` to `version`; `opened` also carries sessions that changed."""
+class SessionsDiff(Struct, frozen=True, tag_field="type", tag="sessions_diff", omit_defaults=True):
+    """Ops only: leads from `from_version` to `version`; `opened` also carries sessions that changed.
+
+    `nodes` are all of them, and left out where nothing changed about them.
+    """
 
     from_version: int
     version: int
     opened: list[SessionInfo]
     closed: list[str]
+    nodes: list[NodeSessions] = []
 
 
 class Statistics(Struct, frozen=True, tag_field="type", tag="statistics"):
