@@ -185,6 +185,8 @@ async def test_last_hint_that_was_lost_is_found_within_two_seconds() -> None:
         print(f"\nA lost last hint was found after {worst_s:.2f} s at worst")
 
 
+# What is measured in milliseconds has the machine for itself.
+@pytest.mark.alone
 async def test_delivery_goes_on_by_polling_while_redis_is_dead_and_is_fast_again_after(server: RedisServer) -> None:
     async with two_nodes(server.settings()) as (here, speaker, there, listener):
         await latencies_ms(speaker, there, range(20), 0)
