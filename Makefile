@@ -20,7 +20,7 @@ BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 BUILD_CLIENT := $(BIN)/python deploy/build_client.py
 # Whole files go to workers in the order of tests/conftest.py, the longest first.
-SHARED_TESTS := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
+SHARED_TESTS := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 # Two steps that need the same half-made environment must not both make it.
@@ -34,17 +34,14 @@ run: .venv/.server client
 	@$(BIN)/liaison demo $(ARGS)
 
 # The cheap checks come first, so that a misspelt name doesn't cost the minutes that the browser tests take.
-# Then the browser, which wants processors, beside what mostly waits; its words are shown after. What measures has the
-# machine for itself at the end.
+# Three workers share two cores for what measures nothing, since much of it waits; what measures then has the machine
+# for itself.
 test: system-packages checks
-	@$(SHARED_TESTS) -n 2 -m 'browser and not alone' $(ARGS) >.venv/browser.log 2>&1 & browser=$$!; \
-	set -x; $(SHARED_TESTS) -n 2 -m 'not browser and not alone' $(ARGS); \
-	{ others=$$?; set +x; } 2>/dev/null; wait $$browser; browser=$$?; \
-	cat .venv/browser.log; exit $$((others | browser))
+	$(SHARED_TESTS) -m 'not alone' $(ARGS)
 	$(BIN)/python -m pytest -m alone $(ARGS)
 
 check: checks
-	$(SHARED_TESTS) -n 3 --quiet -m 'not slow and not system and not browser and not alone' $(ARGS)
+	$(SHARED_TESTS) --quiet -m 'not slow and not system and not browser and not alone' $(ARGS)
 
 torture: system-packages .venv/.dev client
 	$(BIN)/python -m tests.torture --seconds $(SECONDS) --seed $(SEED) $(ARGS)
