@@ -121,6 +121,28 @@ def test_line_that_died_without_a_word_is_noticed_within_30_s_and_resumed(sit_do
     expect(screen.message("Nobody hears this yet")).to_be_visible(timeout=20_000)
 
 
+# On its first load the page offers what no server here speaks, as a page does that is older than its server.
+_OUTDATED_ONCE = """if (!sessionStorage.wasOutdated) {
+    sessionStorage.wasOutdated = "yes";
+    const Real = WebSocket;
+    window.WebSocket = class { constructor(url) { return new Real(url, ["liaison.v0.json"]); } };
+}"""
+
+
+def test_page_whose_version_the_server_does_not_speak_asks_for_a_reload_which_mends_it(sign_in: SignIn) -> None:
+    page = sign_in("south-4", **BRITISH)
+    page.add_init_script(_OUTDATED_ONCE)
+    newer = {"Sec-WebSocket-Protocol": "liaison.v2.json"}
+    page.route("**/api/v1/socket", lambda route: route.fulfill(status=400, headers=newer))
+    page.reload()
+    status = page.get_by_role("status").filter(has_text="another version")
+    expect(status).to_have_text("The server speaks another version than this page.")
+    # What this device knows is still there to read.
+    expect(page.locator(".channels a").first).to_be_visible()
+    page.get_by_role("button", name="Reload the page").click()
+    expect(ChatScreen(page).link).to_have_text("Connected")
+
+
 @pytest.mark.parametrize(("code", "text"), [(4503, "access was withdrawn"), (4500, "Reload the page")])
 def test_close_that_is_final_is_said_in_words(sign_in: SignIn, code: int, text: str) -> None:
     page = sign_in("south-4", **BRITISH)

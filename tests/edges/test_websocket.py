@@ -102,6 +102,15 @@ async def test_a_bad_handshake_is_answered_with_what_is_wrong(
         assert name in body["message"] or name in ("Upgrade", "Connection")
 
 
+async def test_a_request_that_is_no_handshake_is_told_which_versions_are_spoken(
+    node: Node, http: aiohttp.ClientSession
+) -> None:
+    async with http.get(WEBSOCKET_PATH) as response:
+        assert response.status == 400
+        assert (await response.json())["name"] == "invalid"
+        assert response.headers["Sec-WebSocket-Protocol"].split(", ") == [SUBPROTOCOL_MSGPACK, SUBPROTOCOL_JSON]
+
+
 async def test_frames_that_come_behind_the_upgrade_request_are_read(node: Node) -> None:
     import asyncio
 

@@ -21,6 +21,10 @@ const GOOD_LINE_MS = 10_000;
 // "No network" is a guess of the device, wrong with VPNs and on loopback, so even then an attempt is made now and then.
 const OFFLINE_RETRY_MS = 30_000;
 const NORMAL_CLOSURE = 1000;
+/** How a server answers that has nothing at the path of this version, or other sockets there. */
+const OTHER_VERSION_STATUS = new Set([404, 410, 426]);
+/** Refusals of `connect` that say no more of us than that we speak another version. */
+const NOT_UNDERSTOOD = new Set(["malformed", "unknown_command", "invalid"]);
 
 /** @typedef {import("./wire.js").Frame} Frame */
 /** @typedef {import("./wire.js").Wire} Wire */
@@ -49,6 +53,8 @@ const NORMAL_CLOSURE = 1000;
  * @property {() => number} now milliseconds
  * @property {() => number} random 0 ≤ x < 1
  * @property {OnlineSignal} [online]
+ * @property {(url: string) => Promise<{status: number, headers: {get(name: string): string | null}}>} [fetch] asks why a
+ *   handshake failed, which a socket doesn't tell
  * @property {string} [token]
  * @property {Wire} [wire] `json` where none is given
  * @property {string} [client]
@@ -253,7 +259,9 @@ export class Connection {
   /** @param {unknown} error a refusal, or a reply that could not be read */
   #onSignInFailed(error) {
     this.#handlers.onError("connect", error);
-    if (!(error instanceof CommandError)) return this.#abandon(ownReason("connect_failed", String(error)));
+    // Tried again all the same: the node that answers next may speak our version.
+    if (!(error instanceof CommandError) || NOT_UNDERSTOOD.has(error.name))
+      return this.#abandon(ownReason("unsupported_version", String(error)));
     const reason = { code: undefined, name: error.name, message: error.message, ref: error.ref };
     if (error.temporary) return this.#abandon(reason, error.retryAfterMs);
     this.#end({ name: "stopped", reason });
@@ -269,6 +277,7 @@ export class Connection {
       frame = decodeFrame(data, this.#wire);
     } catch (error) {
       this.#handlers.onUnreadable(error);
+      if (this.#state.name === "connecting") this.#onSignInFailed(error);
       return;
     }
     if (frame.type === "reply" || frame.type === "error") this.#onAnswer(frame);
@@ -311,6 +320,33 @@ export class Connection {
 
   /** @param {number | undefined} code */
   #onClose(code) {
+    const socket = this.#socket;
+    // One that had opened has a protocol.
+    if (!this.#env.fetch || !socket || socket.protocol !== "") return this.#onEnd(code);
+    this.#isVersionSpoken(this.#env.fetch).then((isSpoken) =>
+      this.#fromSocket(socket, "close", () => {
+        if (isSpoken) this.#onEnd(code);
+        else this.#abandon(ownReason("unsupported_version", `the server does not speak ${this.#wire.subprotocol}`));
+      }),
+    );
+  }
+
+  /**
+   * Whether the server may well speak our version: one that can't be reached, or doesn't say, gets the benefit of the doubt.
+   * @param {NonNullable<Environment["fetch"]>} fetch
+   */
+  async #isVersionSpoken(fetch) {
+    try {
+      const { status, headers } = await fetch(this.#env.url.replace("ws", "http"));
+      const spoken = headers.get("Sec-WebSocket-Protocol");
+      return spoken ? spoken.includes(this.#wire.subprotocol) : !OTHER_VERSION_STATUS.has(status);
+    } catch {
+      return true;
+    }
+  }
+
+  /** @param {number | undefined} code */
+  #onEnd(code) {
     const name = (code === undefined ? undefined : CLOSE_CODES.get(code)) ?? "line_lost";
     const said = this.#refusal?.name === name ? this.#refusal : undefined;
     const known = CLOSE_CODES.has(code ?? 0) || isFinal(code) ? code : undefined;
@@ -442,7 +478,7 @@ export class Connection {
 }
 
 /**
- * @param {"connect_failed" | "line_silent"} name
+ * @param {"connect_failed" | "line_silent" | "unsupported_version"} name
  * @param {string} message
  * @returns {Reason}
  */

@@ -9,8 +9,14 @@ import { now } from "./ticking.js";
 /** Names of closes with which a server says that it goes and another, or itself, comes. */
 const MOVES = new Set(["going_away", "service_restart"]);
 
+/** The server speaks another version of the protocol than this page, which only the server's own page can mend. @param {Live['link']['value']} state */
+function isOutdated(state) {
+  return state.name === "waiting" && state.reason.name === "unsupported_version";
+}
+
 /** @param {Live['link']['value']} state */
 function wording(state) {
+  if (isOutdated(state)) return t("link_outdated");
   switch (state.name) {
     case "connected":
       return t("link_online");
@@ -42,7 +48,7 @@ export function ConnectionStatus({ live }) {
     <div class="link" data-state={state.name}>
       {/* The count-down would be read out every second, so screen readers hear of the state and not of the seconds. */}
       <span class="visually-hidden" role="status">
-        {state.name === "connected" ? t("link_online") : t("link_offline")}
+        {state.name === "connected" || isOutdated(state) ? wording(state) : t("link_offline")}
       </span>
       <span class="link-dot" aria-hidden="true" />
       <span class="link-text" aria-hidden="true">
@@ -50,8 +56,12 @@ export function ConnectionStatus({ live }) {
       </span>
       <span class="link-complete">{completeUpTo(live)}</span>
       {state.name === "waiting" && (
-        <button type="button" class="button small" onClick={() => live.client.retryNow()}>
-          {t("link_retry")}
+        <button
+          type="button"
+          class="button small"
+          onClick={() => (isOutdated(state) ? location.reload() : live.client.retryNow())}
+        >
+          {t(isOutdated(state) ? "link_reload" : "link_retry")}
         </button>
       )}
     </div>

@@ -42,6 +42,7 @@ export async function openClient() {
   return new LiaisonClient({
     url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/v1/socket`,
     WebSocket,
+    fetch: (url) => fetch(url),
     storage: await openStorage(),
     timers: { setTimeout: (fn, ms) => setTimeout(fn, ms), clearTimeout: (id) => clearTimeout(id) },
     now: () => Date.now(),

@@ -14,6 +14,8 @@ export const en = {
   link_offline: "Not connected",
   link_complete: "Complete up to {time}",
   link_retry: "Reconnect now",
+  link_outdated: "The server speaks another version than this page.",
+  link_reload: "Reload the page",
   link_moving: "The server is restarting. Reconnecting in {seconds} s",
 
   channels: "Channels",

@@ -14,6 +14,8 @@ export const ko = {
   link_offline: "연결되지 않음",
   link_complete: "{time}까지 빠짐없음",
   link_retry: "지금 다시 연결",
+  link_outdated: "서버와 이 페이지의 버전이 다릅니다.",
+  link_reload: "페이지 새로 고침",
   link_moving: "서버가 다시 시작하는 중입니다. {seconds}초 후 다시 연결",
 
   channels: "대화방",

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 
 import { Operations } from "../../src/sdk/operations.js";
 import { MemoryStorage } from "../../src/sdk/storage.js";
 import { Bench, channelInfo, message } from "./scripted_server.js";
+import { integer, pick, seeded } from "./seeded.js";
 
 const CHANNEL = "joint/general";
 // 한글, decomposed as some systems type it, and composed as it goes out.
@@ -809,4 +811,57 @@ test("a listener that throws is reported and hurts nobody", async () => {
   stop();
   bench.socket.push(message(2));
   assert.equal(heard.length, 1);
+});
+
+/** Nothing that a field may hold. @param {() => number} random */
+function nonsense(random) {
+  return pick(random, [
+    undefined,
+    null,
+    -1,
+    1.5,
+    2 ** 60,
+    "",
+    "__proto__",
+    "?".repeat(300),
+    true,
+    [],
+    [null],
+    {},
+    { a: [1] },
+  ]);
+}
+
+/** A frame with something wrong in it. @param {() => number} random @param {Record<string, any>} frame */
+function distorted(random, frame) {
+  const wrong = { ...frame };
+  for (let count = 1 + integer(random, 3); count > 0; count -= 1)
+    wrong[pick(random, [...Object.keys(frame), "of_a_newer_server"])] = nonsense(random);
+  return wrong;
+}
+
+test("whatever a server pushes, the line stays, everything can be shown, and what is written goes out once", async () => {
+  const vectors = readFileSync(new URL("../../../tests/vectors/pushes.json", import.meta.url), "utf8");
+  // Whoever is told to go goes; that is tested elsewhere.
+  const known = JSON.parse(vectors)
+    .map((/** @type {{json: string}} */ { json }) => JSON.parse(json))
+    .filter((/** @type {{type: string}} */ { type }) => type !== "go_away");
+  for (let seed = 1; seed <= 10; seed += 1) {
+    const random = seeded(seed);
+    const bench = new Bench();
+    const socket = await bench.connect();
+    bench.presence.watch();
+    await bench.follow();
+    for (let count = 0; count < 200; count += 1) socket.push(distorted(random, pick(random, known)));
+    await bench.time.settle();
+    assert.equal(bench.client.state.name, "connected", `seed ${seed}`);
+    for (const channel of [CHANNEL, ...bench.client.channels.keys()]) bench.client.timeline(channel);
+    // Not of the channel that may have been reset or taken away meanwhile.
+    const key = bench.client.publish("south/general", { text: "글" });
+    await bench.time.settle();
+    assert.equal(socket.of("publish").length, 1, `seed ${seed}`);
+    await bench.acknowledge(socket.last("publish"), { epoch: 1 });
+    assert.equal((await bench.client.settled(key))?.state, "acknowledged", `seed ${seed}`);
+    bench.client.stop();
+  }
 });

@@ -84,6 +84,104 @@ describe("connecting", () => {
   });
 });
 
+/** Let the server refuse the handshake, whatever is found out then. @param {Bench} bench */
+async function refuseHandshake(bench) {
+  bench.socket.drop(1006);
+  await bench.time.settle();
+}
+
+describe("a server of another version", () => {
+  for (const [what, plainAnswer] of /** @type {const} */ ([
+    ["that speaks none of our subprotocols", { status: 400, spoken: "liaison.v2.msgpack, liaison.v2.json" }],
+    ["that has nothing at this path", { status: 404 }],
+    ["that has other sockets at this path", { status: 426 }],
+  ])) {
+    test(`${what} is told from one that is gone`, async () => {
+      const bench = new Bench();
+      bench.plainAnswer = plainAnswer;
+      bench.client.start();
+      await refuseHandshake(bench);
+      assert.equal(bench.client.state.name, "waiting");
+      assert.equal(reasonOf(bench)?.name, "unsupported_version");
+    });
+  }
+
+  for (const [what, plainAnswer] of /** @type {const} */ ([
+    ["that can't be reached", undefined],
+    ["that speaks ours among others", { status: 400, spoken: "liaison.v2.msgpack, liaison.v1.msgpack" }],
+    ["behind a proxy that has no server", { status: 502 }],
+    ["that drains", { status: 503 }],
+  ])) {
+    test(`is not thought of when a handshake fails with one ${what}`, async () => {
+      const bench = new Bench();
+      bench.plainAnswer = plainAnswer;
+      bench.client.start();
+      await refuseHandshake(bench);
+      assert.equal(reasonOf(bench)?.name, "line_lost");
+    });
+  }
+
+  test("is tried again, since another node may speak our version", async () => {
+    const bench = new Bench();
+    bench.plainAnswer = { status: 404 };
+    bench.client.start();
+    await refuseHandshake(bench);
+    await bench.time.advance(30_000);
+    await bench.accept();
+    assert.equal(bench.client.state.name, "connected");
+  });
+
+  test("is not asked about after a line that was open", async () => {
+    const bench = new Bench();
+    bench.plainAnswer = { status: 404 };
+    await bench.connect();
+    bench.socket.drop(1006);
+    assert.equal(reasonOf(bench)?.name, "line_lost");
+  });
+
+  test("that answers after we have stopped is of no interest", async () => {
+    const bench = new Bench();
+    bench.plainAnswer = { status: 404 };
+    bench.client.start();
+    bench.socket.drop(1006);
+    bench.client.stop();
+    await bench.time.settle();
+    assert.equal(bench.client.state.name, "idle");
+    assert.equal(bench.time.pending, 0);
+  });
+
+  for (const name of ["malformed", "unknown_command", "invalid"]) {
+    test(`that answers connect with ${name} is one`, async () => {
+      const bench = new Bench();
+      bench.client.start();
+      bench.socket.open();
+      bench.socket.refuse(bench.socket.last("connect"), { code: 104, name });
+      await bench.time.settle();
+      assert.equal(bench.client.state.name, "waiting");
+      assert.equal(reasonOf(bench)?.name, "unsupported_version");
+    });
+  }
+
+  test("that answers connect with what can't be read is one", async () => {
+    const bench = new Bench();
+    bench.client.start();
+    bench.socket.open();
+    bench.socket.reply(bench.socket.last("connect"), { session: 7 });
+    await bench.time.settle();
+    assert.equal(reasonOf(bench)?.name, "unsupported_version");
+  });
+
+  test("that writes in another format is one", async () => {
+    const bench = new Bench();
+    bench.client.start();
+    bench.socket.open();
+    bench.socket.onmessage?.({ data: "text" });
+    await bench.time.settle();
+    assert.equal(reasonOf(bench)?.name, "unsupported_version");
+    assert.equal(bench.socket.isClosedByClient, true);
+  });
+});
+
 describe("a line that ends", () => {
   test("comes back after waits that double, and start small again after a good line", async () => {
     const bench = new Bench();

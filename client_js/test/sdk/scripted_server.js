@@ -138,6 +138,8 @@ export class Bench {
   errors = [];
   isOnline = true;
   random = 0.5;
+  /** How the server answers an ordinary request to the socket's path; undefined can't be reached. @type {{status: number, spoken?: string} | undefined} */
+  plainAnswer = undefined;
   /** How far the device's clock is off the time that really passes. */
   clockSkewMs = 0;
   #keys = 0;
@@ -156,6 +158,12 @@ export class Bench {
           super(url, protocols);
           sockets.push(this);
         }
+      },
+      fetch: () => {
+        if (this.plainAnswer === undefined) return Promise.reject(new TypeError("failed to fetch"));
+        const { status, spoken } = this.plainAnswer;
+        const headers = new Headers(spoken ? { "Sec-WebSocket-Protocol": spoken } : {});
+        return Promise.resolve({ status, headers });
       },
       storage,
       timers: this.time.timers,

@@ -13,6 +13,7 @@ from liaison.edges.addresses import ClientPace, address_class
 from liaison.edges.coalescing import ConnectionGroup
 from liaison.edges.credentials import has_allowed_origin, presented
 from liaison.edges.handover import ConnectionGone, HandedOver, take_transport
+from liaison.edges.responses import refusal
 from liaison.edges.settings import EdgeSettings
 from liaison.edges.socket_protocol import SocketLimits, SocketProtocol
 from liaison.office.office import Office
@@ -43,6 +44,8 @@ class Upgrades:
 
         Raises LiaisonError: INVALID for a bad handshake, ORIGIN_REFUSED, RATE_LIMITED, DRAINING.
         """
+        if "Upgrade" not in request.headers:
+            return self._tell_versions(request)
         accept = accept_value(request)
         wire = negotiate(request)
         address = self._pace.admit(request)
@@ -63,6 +66,13 @@ class Upgrades:
             raise
         socket.begin(session, first_bytes)
         return HandedOver()
+
+    def _tell_versions(self, request: web.Request) -> web.Response:
+        """Refuse what is no handshake, and say what is spoken: a browser tells its page nothing of one that failed."""
+        error = Refused(ErrorCode.INVALID, "this path speaks WebSocket: Connection: Upgrade, Upgrade: websocket")
+        response = refusal(request, self._office.error_reply(0, error, transport="http"), 400)
+        response.headers["Sec-WebSocket-Protocol"] = ", ".join(SUBPROTOCOLS)
+        return response
 
     def _secret(self, request: web.Request) -> str:
         """Give the secret that counts when `connect` brings none. A browser always says its origin here."""
