@@ -1,4 +1,4 @@
-"""How the page feels on an old laptop: times under a processor that is slowed down four times, and counts."""
+"""How the page feels on an old laptop: times on a processor that is slowed down to one speed, and counts."""
 
 import http.client
 import itertools
@@ -31,7 +31,9 @@ _WRITERS = 5
 _RATE_PER_S = 50
 _KEYS = 25
 _BATCH = 500
-_SLOWDOWN = 4
+# A slowdown is a factor on whatever machine this runs on; what is meant is one speed, a quarter of that of a current
+# desktop processor. It is known by how long _BURDEN takes there.
+_OLD_LAPTOP_BURDEN_MS = 8.0
 _START_MS = 1_780_000_000_000
 Run = TypeVar("Run")
 
@@ -69,10 +71,6 @@ def long_channel(server: LiveServer) -> str:
     return channel
 
 
-def _slow_down(page: Page) -> None:
-    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": _SLOWDOWN})
-
-
 _SCROLL = """async ({ frames, step }) => {
     const log = document.querySelector(".log");
     log.scrollTop = log.scrollHeight;
@@ -107,6 +105,13 @@ _BURDEN = """async () => {
 
 def _percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def _slow_down(page: Page) -> None:
+    unslowed = min(page.evaluate(_BURDEN) for _ in range(5))
+    rate = max(1.0, _OLD_LAPTOP_BURDEN_MS / unslowed)
+    print(f"\nburden: {unslowed:.1f} ms, slowed down {rate:.1f} times")
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": rate})
 
 
 def _quiet_runs(page: Page, run: Callable[[], Run]) -> list[Run]:

@@ -197,8 +197,14 @@ function Field({ desk, channel }) {
   );
 }
 
-/** As high as its text; the style sheet sets the most. @param {HTMLTextAreaElement} element */
+const FITS_BY_ITSELF = CSS.supports("field-sizing", "content");
+
+/**
+ * As high as its text; the style sheet sets the most. To measure it here would lay out the page at each key.
+ * @param {HTMLTextAreaElement} element
+ */
 function fitHeight(element) {
+  if (FITS_BY_ITSELF) return;
   element.style.height = "auto";
   element.style.height = `${element.scrollHeight + element.offsetHeight - element.clientHeight}px`;
 }

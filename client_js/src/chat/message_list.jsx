@@ -81,8 +81,9 @@ function Top({ timeline, loading }) {
 
 /**
  * What every row tells: where it stands in the whole list, of which the document holds a part. While there are older
- * messages nobody knows how long that is.
- * @typedef {{ 'aria-posinset': number, 'aria-setsize': number }} Position
+ * messages nobody knows how long that is (-1). The length is a signal, so that a message that comes changes one attribute
+ * of the rows in view and draws none of them again.
+ * @typedef {{ 'aria-posinset': number, 'aria-setsize': import('@preact/signals').ReadonlySignal<number> }} Position
  */
 
 /** @param {{ timeMs: number, timeZone: string, position: Position }} props */
@@ -118,27 +119,33 @@ function Mark({ desk, item, position }) {
  * drawn again.
  * @param {Desk} desk
  * @param {string} channel
+ * @param {import('@preact/signals').ReadonlySignal<number>} size   How long the whole list is.
  */
-function useElements(desk, channel) {
-  /** @type {{ current: Map<string, { row: Row, position: number, size: number, element: import('preact').VNode }> }} */
+function useElements(desk, channel, size) {
+  /** @type {{ current: Map<string, { row: Row, position: number, element: import('preact').VNode }> }} */
   const known = useRef(new Map());
-  /** @param {readonly Row[]} rows @param {{ first: number, end: number }} range @param {boolean} isWhole */
-  return (rows, { first, end }, isWhole) => {
-    const size = isWhole ? rows.length : -1;
+  /** @param {readonly Row[]} rows @param {{ first: number, end: number }} range */
+  return (rows, { first, end }) => {
     const next = new Map();
     for (let index = first; index < end; index += 1) {
       const row = /** @type {Row} */ (rows[index]);
       const before = known.current.get(row.id);
-      const isSame = before?.row === row && before.position === index && before.size === size;
+      const isSame = before?.row === row && before.position === index;
       const element = isSame ? before.element : draw(desk, channel, row, index, size);
-      next.set(row.id, { row, position: index, size, element });
+      next.set(row.id, { row, position: index, element });
     }
     known.current = next;
     return [...next.values()].map(({ element }) => element);
   };
 }
 
-/** @param {Desk} desk @param {string} channel @param {Row} row @param {number} index @param {number} size */
+/**
+ * @param {Desk} desk
+ * @param {string} channel
+ * @param {Row} row
+ * @param {number} index
+ * @param {import('@preact/signals').ReadonlySignal<number>} size
+ */
 function draw(desk, channel, row, index, size) {
   const position = { "aria-posinset": index + 1, "aria-setsize": size };
   switch (row.type) {
@@ -184,10 +191,11 @@ function useMessageWindow(desk, channel, timeline, rows, unreadAfter) {
       }),
     [],
   );
-  const elementsOf = useElements(desk, channel);
+  const size = useSignal(-1);
+  const elementsOf = useElements(desk, channel, size);
   // What asks for another drawing has to be read by it.
   void drawing.value;
-  const elements = elementsOf(rows, view.layOut(rows), !timeline.hasOlder);
+  const elements = elementsOf(rows, view.layOut(rows));
 
   const settle = () => {
     atEnd.value = view.isAtEnd;
@@ -224,6 +232,7 @@ function useMessageWindow(desk, channel, timeline, rows, unreadAfter) {
   };
 
   useLayoutEffect(() => {
+    size.value = timeline.hasOlder ? -1 : rows.length;
     view.attach(scroller.current, list.current);
     view.drawn();
     keepFocus(scroller.current, focused);

@@ -18,7 +18,7 @@ import { RowHeights } from "./row_heights.js";
 /** Closer to the bottom than this, the list follows what comes. */
 export const STICKY_PX = 100;
 /** Beyond both edges of what is visible: so that a short scroll needs no new row, and the arrow keys find the next one. */
-const SPARE_ROWS = 10;
+const SPARE_ROWS = 6;
 /** When fewer than this are left, the next ones are drawn. */
 const SPARE_ROWS_LEAST = 3;
 export const MAX_ROWS = 60;
