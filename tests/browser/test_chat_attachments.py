@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.chat_screen import ChatScreen
 from tests.browser.conftest import BRITISH, KOREAN, SitDown
@@ -110,5 +110,65 @@ def test_files_are_dropped_and_pasted_and_go_to_no_other_channel(sit_down: SitDo
     expect(screen.page.locator(".tray .file-failure")).to_have_count(1)
     screen.open("north/desk")
     expect(screen.page.locator(".tray")).to_have_count(0)
+    # They wait where they were chosen, beside the text that was begun there.
     screen.open("joint/general")
-    expect(screen.page.locator(".tray")).to_have_count(0)
+    expect(screen.page.locator(".tray .file-name")).to_have_count(2)
+
+
+def test_a_message_waits_for_its_file_and_goes_or_says_why_not(sit_down: SitDown, tmp_path: Path) -> None:
+    author = sit_down("south-3", "joint/weather", **BRITISH)
+    files = [tmp_path / f"관측 {number}.txt" for number in range(4)]
+    for file in files:
+        file.write_text(file.name, encoding="utf-8")
+    uploads: list[Route] = []
+    author.page.route("**/attachments?*", lambda route, _: uploads.append(route))
+    waiting = author.page.get_by_role("status").filter(has_text="as soon as its files are up")
+    refused = author.page.get_by_role("alert").filter(has_text="was not sent")
+
+    def begin(number: int) -> None:
+        """Send a message with a file whose upload stands still."""
+        with author.page.expect_request("**/attachments?*"):
+            _choose(author, files[number])
+        author.say(f"관측 보고 {number}")
+        # Whoever presses twice sends once.
+        author.composer.press("Enter")
+        expect(waiting).to_be_visible()
+        expect(author.composer).to_have_value(f"관측 보고 {number}")
+        expect(author.composer).not_to_be_editable()
+
+    begin(0)
+    # It goes also while one looks at another channel, and with nothing of what is written there.
+    author.open("joint/general")
+    author.composer.fill("다른 글")
+    uploads[0].continue_()
+    author.open("joint/weather")
+    expect(author.message("관측 보고 0").locator(".attached .file-name")).to_have_text(files[0].name)
+    expect(author.message("관측 보고 0")).to_have_count(1)
+    author.open("joint/general")
+    expect(author.composer).to_have_value("다른 글")
+    author.open("joint/weather")
+    expect(author.composer).to_have_value("")
+    expect(author.page.locator(".tray")).to_have_count(0)
+
+    begin(1)
+    uploads[1].abort()
+    expect(refused).to_be_visible()
+    expect(author.composer).to_have_value("관측 보고 1")
+    with author.page.expect_request("**/attachments?*"):
+        author.page.get_by_role("button", name="Try again").click()
+    author.composer.press("Enter")
+    uploads[2].continue_()
+    expect(author.message("관측 보고 1").locator(".attached .file-name")).to_have_text(files[1].name)
+
+    begin(2)
+    author.page.get_by_role("button", name="Don’t send yet").click()
+    expect(waiting).to_have_count(0)
+    author.composer.press("Enter")
+    author.page.get_by_role("button", name=f"Take {files[2].name} away").click()
+    expect(refused).to_be_visible()
+    expect(author.composer).to_be_focused()
+    author.composer.press("Enter")
+    expect(author.message("관측 보고 2").locator("[data-state=delivered]")).to_be_attached()
+    expect(author.message("관측 보고 2").locator(".attached")).to_have_count(0)
+    expect(refused).to_have_count(0)
+    expect(author.messages).to_have_text([f"관측 보고 {number}" for number in range(3)])

@@ -75,7 +75,7 @@ function Field({ desk, channel }) {
   const correcting = desk.correcting.value;
   /** @type {{ current: import('./mention_list.jsx').MentionCompletion | undefined }} */
   const completion = useRef(undefined);
-  /** @type {{ current: import('../shared/attachment_tray.jsx').Control | undefined }} */
+  /** @type {{ current: import('./composer_tray.jsx').Control | undefined }} */
   const attaching = useRef(undefined);
   const mentions = completion.current;
   const offered = mentions?.open.value;
@@ -99,20 +99,26 @@ function Field({ desk, channel }) {
   const send = () => {
     if (completion.current?.choose()) return;
     const text = field.current?.value ?? "";
-    if (text.trim() === "" || excess.value > 0 || attaching.current?.isBusy()) return;
+    if (text.trim() === "" || excess.value > 0) return;
     const corrected = desk.correcting.peek();
-    if (!corrected)
-      desk.client.publish(name, {
-        text,
-        replyTo: desk.replying.peek()?.seq ?? 0,
-        precedence: desk.precedence.peek(),
-        mentions: mentionedIn(text, desk.readersOf(channel)).slice(0, MAX_MENTIONS),
-        attachments: attaching.current?.take(),
-      });
-    else if (corrected.text !== text) desk.client.correct(name, corrected.seq, text);
-    desk.reply(undefined);
-    desk.precedence.value = "";
-    if (!corrected) fill("");
+    if (corrected) {
+      if (corrected.text !== text) desk.client.correct(name, corrected.seq, text);
+      return desk.reply(undefined);
+    }
+    const message = {
+      text,
+      replyTo: desk.replying.peek()?.seq ?? 0,
+      precedence: desk.precedence.peek(),
+      mentions: mentionedIn(text, desk.readersOf(channel)).slice(0, MAX_MENTIONS),
+    };
+    const sent = () => {
+      desk.reply(undefined);
+      desk.precedence.value = "";
+      fill("");
+    };
+    if (attaching.current) return attaching.current.send(message, sent);
+    desk.client.publish(name, message);
+    sent();
   };
 
   useLayoutEffect(() => {
@@ -176,7 +182,7 @@ function Field({ desk, channel }) {
       />
       {loaded && mentions && <loaded.MentionList mentions={mentions} />}
       {loaded && !correcting && (
-        <loaded.AttachmentTray key={name} channel={name} field={field} control={attaching} fill={fill} />
+        <loaded.ComposerTray key={name} desk={desk} channel={name} field={field} control={attaching} fill={fill} />
       )}
       <button
         type="submit"

@@ -24,9 +24,9 @@ addTexts({ ko: innerKo, en: innerEn });
 addTexts({ ko: outerKo, en: outerEn });
 
 export { Attached } from "../shared/attached.jsx";
-export { AttachmentTray } from "../shared/attachment_tray.jsx";
 export { Notices } from "../shared/notices.jsx";
 export { AccountSheet } from "./account_sheet.jsx";
+export { ComposerTray } from "./composer_tray.jsx";
 export { DateSheet } from "./date_sheet.jsx";
 export { FailedDelivery } from "./failed_delivery.jsx";
 export { HelpSheet } from "./help_sheet.jsx";

@@ -28,7 +28,7 @@ import { Typists } from "./typists.js";
 /** @typedef {LineEnvironment & {storage: import("./storage.js").Storage, newKey: () => string}} ClientEnvironment */
 /** @typedef {{session: string, user: string, name: string, delegation: string, role: string}} Me */
 /** @typedef {ChannelInfo & {readonly unread: number}} Channel */
-/** @typedef {{title: Title, delegations: ReadonlyMap<string, DelegationInfo>}} Office */
+/** @typedef {{title: Title, delegations: ReadonlyMap<string, DelegationInfo>, limits?: ReadonlyMap<string, number>}} Office */
 /** @typedef {"active" | "idle" | "away" | "dnd"} Availability */
 
 /**
@@ -383,6 +383,7 @@ export class LiaisonClient {
     this.#office = {
       title: reply.office,
       delegations: new Map(reply.delegations.map((info) => [info.id, info])),
+      limits: reply.limits,
     };
     this.#people = new Map(reply.people.map((person) => [person.user, person]));
     this.#setChannels(reply.channels);

@@ -9,6 +9,12 @@ export const en = {
   attach_progress: "{percent} %",
   attach_remove: "Take {name} away again",
   attach_get: "Download {name}",
+  attach_retry: "Try again",
+  attach_limit: "At most {size} is possible.",
+  attach_held: "The message goes as soon as its files are up.",
+  attach_call_off: "Don’t send yet",
+  attach_held_back:
+    "The message was not sent, as one of its files failed or was taken away. Send it again as it is to go.",
 
   error_no_such_attachment: "This file is not there, or not any more.",
   error_attachment_type:
@@ -21,6 +27,9 @@ export const en = {
   error_attachment_slow: "The file came too slowly. Try again on a better line.",
   error_attachment_quota: "Your side’s files take all the room that they may have. Tell operations.",
   error_attachment_not_uploaded: "An attached file is not there any more. Attach it again.",
+  error_attachment_twice: "This file is attached already.",
+  error_attachment_held_back:
+    "A message was not sent, as one of its files did not get up. Its text is still in the field of its channel.",
   error_attachments_off: "This office takes no files.",
   error_attachment_many: "At most {count} files go with one message.",
 };
@@ -32,6 +41,11 @@ export const ko = {
   attach_progress: "{percent} % 올림",
   attach_remove: "{name} 빼기",
   attach_get: "{name} 내려받기",
+  attach_retry: "다시 시도",
+  attach_limit: "{size}까지 가능합니다.",
+  attach_held: "파일이 다 올라가면 글을 바로 보냅니다.",
+  attach_call_off: "아직 보내지 않기",
+  attach_held_back: "파일이 올라가지 않았거나 빠져서 글을 보내지 않았습니다. 이대로 보내려면 다시 보내십시오.",
 
   error_no_such_attachment: "이 파일은 없거나 더는 없습니다.",
   error_attachment_type:
@@ -44,6 +58,9 @@ export const ko = {
   error_attachment_slow: "파일이 너무 느리게 올라왔습니다. 더 나은 회선에서 다시 시도하십시오.",
   error_attachment_quota: "우리 측 파일이 허용된 공간을 모두 썼습니다. 운영 담당자에게 알리십시오.",
   error_attachment_not_uploaded: "첨부한 파일이 더는 없습니다. 다시 첨부하십시오.",
+  error_attachment_twice: "이미 첨부한 파일입니다.",
+  error_attachment_held_back:
+    "파일이 올라가지 않아 글을 보내지 않았습니다. 쓴 글은 그 채널의 입력란에 그대로 있습니다.",
   error_attachments_off: "이 사무소는 파일을 받지 않습니다.",
   error_attachment_many: "한 글에 파일을 {count}개까지 첨부할 수 있습니다.",
 };

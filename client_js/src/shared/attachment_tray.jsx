@@ -1,9 +1,5 @@
-/**
- * Files that are to go with what is being written: chosen, dropped or pasted, uploaded at once, shown with their progress.
- * Whoever sends asks `control` for them.
- */
+/** The files that are to go with what is being written: chosen, dropped or pasted, shown with their progress. */
 
-import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
 import { MEDIA_TYPES } from "../sdk/attachments.js";
@@ -11,119 +7,49 @@ import { MAX_ATTACHMENTS } from "../sdk/limits.js";
 import { FileFacts } from "./attached.jsx";
 import "./attachment_messages.js";
 import { errorText } from "./error_text.js";
+import { fileSize } from "./file_size.js";
 import { t } from "./i18n.js";
-import { refusalOf, upload } from "./upload.js";
+import { isWorthRetrying } from "./upload.js";
 
-/** @typedef {import("../sdk/attachments.js").Named} Named */
-/** @typedef {import("./upload.js").Failure} Failure */
-
-/**
- * A file on its way. `done` is what the server answered; `part` how much of it has gone, from 0 to 1.
- * @typedef {{ id: number, file: File, part: number, ends: AbortController, done?: Named, failure?: Failure }} Waiting
- */
-
-/**
- * What a composer asks of the tray. `take` gives what goes with the message, and empties the tray; undefined for nothing.
- * @typedef {{ isBusy(): boolean, take(): readonly Named[] | undefined }} Control
- */
+/** @typedef {import("./tray.js").Tray} Tray */
+/** @typedef {import("./tray.js").Waiting} Waiting */
 
 const ACCEPTED = [...MEDIA_TYPES.keys()].map((ending) => `.${ending}`).join();
-let lastId = 0;
 
 /**
- * Give it a `key`, so that no file ever goes to another channel than the one it was chosen for.
- * @param {{
- *   channel: string,
- *   field: { current: HTMLTextAreaElement | null },
- *   control: { current: Control | undefined },
- *   fill: (text: string) => void,
- * }} props   `field` takes pasted files, and its `main` dropped ones; `fill` puts a file's name where nothing was written.
+ * The form around it takes pasted files, and the dialog or page around that the dropped ones.
+ * @param {{ tray: Tray, afterRemoval: () => void, children?: import("preact").ComponentChildren }} props
+ *   `afterRemoval` puts the focus somewhere; `children` stand below the files.
  */
-export function AttachmentTray({ channel, field, control, fill }) {
-  /** @type {import("@preact/signals").Signal<readonly Waiting[]>} */
-  const waiting = useSignal([]);
-  const excess = useSignal(false);
+export function AttachmentTray({ tray, afterRemoval, children }) {
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
-
-  /** @param {number} id @param {Partial<Waiting>} changes */
-  const change = (id, changes) => {
-    waiting.value = waiting.peek().map((one) => (one.id === id ? { ...one, ...changes } : one));
-  };
-
-  /** @param {Waiting} one */
-  const start = async ({ id, file, ends }) => {
-    try {
-      const onProgress = (/** @type {number} */ part) => change(id, { part });
-      change(id, { part: 1, done: await upload(channel, file, { onProgress, signal: ends.signal }) });
-      // A message has a text; who writes none has said what the file is called.
-      if (field.current?.value.trim() === "") fill(file.name.normalize("NFC"));
-    } catch (error) {
-      change(id, { failure: /** @type {Failure} */ (error) });
-    }
-  };
-
-  /** @param {Iterable<File>} files */
-  const add = (files) => {
-    for (const file of files) {
-      const room = waiting.peek().filter(({ failure }) => !failure).length < MAX_ATTACHMENTS;
-      excess.value = !room;
-      if (!room) return;
-      const failure = refusalOf(file);
-      const one = { id: ++lastId, file, part: 0, ends: new AbortController(), ...(failure && { failure }) };
-      waiting.value = [...waiting.peek(), one];
-      if (!failure) start(one);
-    }
-  };
-
-  /** @param {Waiting} one */
-  const remove = (one) => {
-    one.ends.abort();
-    waiting.value = waiting.peek().filter(({ id }) => id !== one.id);
-    excess.value = false;
-    field.current?.focus();
-  };
-
   useEffect(() => {
-    control.current = {
-      isBusy: () => waiting.peek().some(({ done, failure }) => !done && !failure),
-      take() {
-        const taken = waiting.peek().flatMap(({ done }) => done ?? []);
-        waiting.value = [];
-        return taken.length > 0 ? taken : undefined;
-      },
-    };
-    return () => {
-      control.current = undefined;
-      for (const { ends } of waiting.peek()) ends.abort();
-    };
-  }, []);
-
-  useEffect(() => {
-    const element = field.current;
-    const page = element?.closest("main");
-    /** @param {ClipboardEvent} event */
-    const onPaste = (event) => {
-      if (!event.clipboardData?.files.length) return;
+    const form = input.current?.closest("form");
+    const page = form?.closest("dialog, main");
+    const onPaste = (/** @type {Event} */ event) => {
+      const { clipboardData } = /** @type {ClipboardEvent} */ (event);
+      if (!clipboardData?.files.length) return;
       event.preventDefault();
-      add(event.clipboardData.files);
+      tray.add(clipboardData.files);
     };
-    /** @param {DragEvent} event */
-    const onDrag = (event) => {
-      if (!event.dataTransfer?.types.includes("Files")) return;
+    const onDrag = (/** @type {Event} */ event) => {
+      const { dataTransfer } = /** @type {DragEvent} */ (event);
+      if (!dataTransfer?.types.includes("Files")) return;
       // Without this the browser would open the file in the place of the page.
       event.preventDefault();
-      if (event.type === "drop") add(event.dataTransfer.files);
+      if (event.type === "drop") tray.add(dataTransfer.files);
     };
-    element?.addEventListener("paste", onPaste);
+    form?.addEventListener("paste", onPaste);
     page?.addEventListener("dragover", onDrag);
     page?.addEventListener("drop", onDrag);
     return () => {
-      element?.removeEventListener("paste", onPaste);
+      form?.removeEventListener("paste", onPaste);
       page?.removeEventListener("dragover", onDrag);
       page?.removeEventListener("drop", onDrag);
     };
   }, []);
-
+  const files = tray.files.value;
+  const excess = tray.excess.value;
   return (
     <>
       <input
@@ -133,7 +59,7 @@ export function AttachmentTray({ channel, field, control, fill }) {
         hidden
         accept={ACCEPTED}
         onChange={(event) => {
-          add([...(event.currentTarget.files ?? [])]);
+          tray.add([...(event.currentTarget.files ?? [])]);
           // So that the same file can be chosen again.
           event.currentTarget.value = "";
         }}
@@ -149,42 +75,57 @@ export function AttachmentTray({ channel, field, control, fill }) {
           <path d="M20 11l-8 8a5 5 0 0 1-7-7l8.5-8.5a3.5 3.5 0 0 1 5 5L10 17a2 2 0 0 1-3-3l7.5-7.5" />
         </svg>
       </button>
-      {(waiting.value.length > 0 || excess.value) && (
+      {(files.length > 0 || excess) && (
         <ul class="tray" aria-label={t("attach_list")}>
-          {waiting.value.map((one) => (
+          {files.map((one) => (
             <li key={one.id} class="file" data-failed={one.failure !== undefined}>
-              <FileFacts name={one.file.name} bytes={one.file.size} />
-              <Stage one={one} />
+              <FileFacts name={one.name} bytes={one.bytes} />
+              <Stage tray={tray} one={one} />
               <button
                 type="button"
                 class="button quiet small"
-                aria-label={t("attach_remove", { name: one.file.name })}
-                onClick={() => remove(one)}
+                aria-label={t("attach_remove", { name: one.name })}
+                onClick={() => {
+                  tray.remove(one);
+                  afterRemoval();
+                }}
               >
                 ×
               </button>
             </li>
           ))}
-          {excess.value && <li role="alert">{t("error_attachment_many", { count: MAX_ATTACHMENTS })}</li>}
+          {excess && <li role="alert">{t("error_attachment_many", { count: MAX_ATTACHMENTS })}</li>}
         </ul>
       )}
+      {children}
     </>
   );
 }
 
-/** @param {{ one: Waiting }} props */
-function Stage({ one }) {
-  if (one.failure) {
+/** How far a file is, or why it isn't. @param {{ tray: Tray, one: Waiting }} props */
+function Stage({ tray, one }) {
+  const { failure } = one;
+  if (failure) {
     return (
-      <span class="file-failure" role="alert">
-        {errorText(one.failure)}
-      </span>
+      <>
+        <span class="file-failure" role="alert">
+          {errorText(failure)}
+          {failure.name === "attachment_too_large" &&
+            Number.isFinite(tray.maxBytes) &&
+            ` ${t("attach_limit", { size: fileSize(tray.maxBytes) })}`}
+        </span>
+        {isWorthRetrying(failure) && (
+          <button type="button" class="button small" onClick={() => tray.retry(one)}>
+            {t("attach_retry")}
+          </button>
+        )}
+      </>
     );
   }
   if (one.done) return null;
   return (
     <>
-      <progress value={one.part} aria-label={one.file.name} />
+      <progress value={one.part} aria-label={one.name} />
       <span class="file-size">{t("attach_progress", { percent: Math.floor(one.part * 100) })}</span>
     </>
   );

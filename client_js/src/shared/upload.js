@@ -5,14 +5,25 @@ import { mediaTypeOf, uploadPath } from "../sdk/attachments.js";
 /** @typedef {import("../sdk/attachments.js").Named} Named */
 /** @typedef {{ name: string, ref?: string }} Failure */
 
+/** What the line or the moment is to blame for, and not the file. */
+const PASSING = new Set(["network", "timeout", "attachment_slow", "unavailable", "draining", "rate_limited", "busy"]);
+
 /**
  * Say why a file can't be attached before anything is sent; the server looks again, and closer.
  * @param {{ readonly name: string, readonly size: number }} file
+ * @param {number} maxBytes   0 where no files are taken.
  * @returns {Failure | undefined}
  */
-export function refusalOf({ name, size }) {
+export function refusalOf({ name, size }, maxBytes) {
+  if (maxBytes === 0) return { name: "attachments_off" };
   if (mediaTypeOf(name) === "") return { name: "attachment_type" };
+  if (size > maxBytes) return { name: "attachment_too_large" };
   return size === 0 ? { name: "attachment_incomplete" } : undefined;
+}
+
+/** Whether the same file may go up the next time. @param {Failure} failure */
+export function isWorthRetrying({ name }) {
+  return PASSING.has(name);
 }
 
 /**
