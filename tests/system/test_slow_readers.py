@@ -78,7 +78,7 @@ async def _measured(
 async def test_clients_that_read_nothing_cost_the_others_nothing_and_get_everything_in_order_afterwards(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    stall_s = 60.0 if request.config.getoption("--long-stall") else 15.0
+    stall_s = 60.0 if request.config.getoption("--long-stall") else 10.0
     history, latencies = History(), Latencies()
     with LiveServer(tmp_path / "data", NO_PACE) as server:
         clients = [
