@@ -96,29 +96,27 @@ function Field({ desk, channel }) {
     changed();
   };
 
+  /** @param {string} text */
+  const messageOf = (text) => ({
+    text,
+    replyTo: desk.replying.peek()?.seq ?? 0,
+    precedence: desk.precedence.peek(),
+    mentions: mentionedIn(text, desk.readersOf(channel)).slice(0, MAX_MENTIONS),
+  });
+
   const send = () => {
     if (completion.current?.choose()) return;
     const text = field.current?.value ?? "";
     if (text.trim() === "" || excess.value > 0) return;
     const corrected = desk.correcting.peek();
-    if (corrected) {
-      if (corrected.text !== text) desk.client.correct(name, corrected.seq, text);
-      return desk.reply(undefined);
-    }
-    const message = {
-      text,
-      replyTo: desk.replying.peek()?.seq ?? 0,
-      precedence: desk.precedence.peek(),
-      mentions: mentionedIn(text, desk.readersOf(channel)).slice(0, MAX_MENTIONS),
-    };
-    const sent = () => {
-      desk.reply(undefined);
-      desk.precedence.value = "";
-      fill("");
-    };
-    if (attaching.current) return attaching.current.send(message, sent);
-    desk.client.publish(name, message);
-    sent();
+    if (!corrected) {
+      const message = messageOf(text);
+      if (attaching.current) return attaching.current.send(message);
+      desk.client.publish(name, message);
+    } else if (corrected.text !== text) desk.client.correct(name, corrected.seq, text);
+    desk.reply(undefined);
+    desk.precedence.value = "";
+    if (!corrected) fill("");
   };
 
   useLayoutEffect(() => {

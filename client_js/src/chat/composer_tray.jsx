@@ -14,9 +14,9 @@ import { keepDraft } from "./drafts.js";
 /** @typedef {Parameters<Desk['client']['publish']>[1]} Message */
 
 /**
- * Sends a message once its files are up, if it has any: at once, later, or not at all, and says so. `sent` is called when it has
- * gone, if the composer still has it.
- * @typedef {{ send(message: Message, sent: () => void): void }} Control
+ * Sends a message once its files are up, if it has any, and empties the composer then: at once, later, or not at all, and
+ * says so.
+ * @typedef {{ send(message: Message): void }} Control
  */
 
 /** @type {WeakMap<Desk, Map<string, Tray>>} */
@@ -50,7 +50,7 @@ function trayOf(desk, channel) {
  *   field: { current: HTMLTextAreaElement | null },
  *   control: { current: Control | undefined },
  *   fill: (text: string) => void,
- * }} props   `fill` puts a file's name where nothing was written.
+ * }} props   `fill` writes in the field: a file's name where nothing was written.
  */
 export function ComposerTray({ desk, channel, field, control, fill }) {
   const tray = trayOf(desk, channel);
@@ -59,14 +59,17 @@ export function ComposerTray({ desk, channel, field, control, fill }) {
 
   useEffect(() => {
     control.current = {
-      send(message, sent) {
+      send(message) {
         const isHere = () => desk.selected.peek() === channel && !desk.correcting.peek();
         /** @param {readonly import('../sdk/attachments.js').Named[]} files */
         const go = (files) => {
           desk.client.publish(channel, files.length > 0 ? { ...message, attachments: files } : message);
           tray.clear();
-          if (isHere()) sent();
-          else keepDraft(desk.live.me.peek()?.user ?? "", channel, "");
+          // Who has gone on with something else meanwhile keeps that.
+          if (!isHere()) return keepDraft(desk.live.me.peek()?.user ?? "", channel, "");
+          desk.reply(undefined);
+          desk.precedence.value = "";
+          fill("");
         };
         tray.whenUp(go, () => {
           if (!isHere()) desk.live.failure.value = { name: "attachment_held_back" };
