@@ -28,6 +28,10 @@ class RegisterScreen:
         self.page.locator(f'.channels a[href="#{channel}"]').click()
         expect(self.page.locator(".register-body")).to_be_visible()
 
+    def badge(self, channel: str) -> Locator:
+        """What the list of channels counts for one of them: in words for a screen reader, then as a number."""
+        return self.page.locator(f'.channels a[href="#{channel}"] .badge:not(.mention)')
+
     def open_dispatch(self, subject: str) -> None:
         """Open a dispatch from the register, by its subject."""
         self.open("joint/dispatches")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import BRITISH, KOREAN, ROOT, OpenPage, SignIn, SitDown
 from tests.live_server import LiveServer
@@ -150,6 +150,29 @@ def test_keyboard_alone_signs_in_switches_sends_corrects_searches_and_signs_out(
         keyboard.press("Tab")
     keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_shortcut_that_is_pressed_before_what_it_needs_has_come_works_once_it_is_there(sit_down: SitDown) -> None:
+    page = sit_down("south-2", **BRITISH).page
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/static/chat-later-style-*.css", hold)
+    page.reload()
+    expect(page.locator("#composer")).to_be_focused()
+    page.evaluate("() => addEventListener('keydown', (event) => { window.taken = event.defaultPrevented; })")
+    page.keyboard.press("Control+k")
+    # Neither does the browser do something else by it.
+    assert page.evaluate("() => window.taken")
+    page.keyboard.press("x")
+    assert not page.evaluate("() => window.taken")
+    expect(page.locator("dialog")).to_have_count(0)
+    while not held:
+        page.wait_for_event("request")
+    held[0].continue_()
+    expect(page.locator("dialog.switcher")).to_be_visible()
 
 
 def test_screen_reader_is_told_what_everything_is(sit_down: SitDown) -> None:

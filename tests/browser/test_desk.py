@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import BRITISH, SignIn
+from tests.browser.conftest import BRITISH, SignIn, SitDown
 from tests.browser.register_screen import LETTER, RegisterScreen
 from tests.browser.test_hostile_text import SCRIPTS
 from tests.live_server import LiveServer
@@ -32,6 +32,7 @@ def test_one_key_answers_the_other_desk_and_the_strip_says_so(sign_in: SignIn) -
     # Wherever one is on the page, the check that waits for one's desk stands above it.
     expect(north.page.locator(".notices .open-check")).to_contain_text("Answer now")
     expect(south.page.locator(".open-check")).to_contain_text("Waits on North side")
+    expect(north.badge("joint/line-checks")).to_have_text("Waiting for your side: 11")
     north.page.keyboard.press("F9")
     expect(north.page.locator(".open-check")).to_have_count(0)
     north.open("joint/line-checks")
@@ -40,6 +41,8 @@ def test_one_key_answers_the_other_desk_and_the_strip_says_so(sign_in: SignIn) -
         expect(line.locator(".outcome")).to_have_attribute("data-outcome", "answered")
         expect(line).to_contain_text("South 1 → ")
         expect(screen.page.locator(".strip ol .cell[data-outcome=answered]")).to_have_count(1)
+        # Entries that nobody has to act on are no news.
+        expect(screen.badge("joint/line-checks")).to_have_count(0)
 
 
 def test_what_is_open_is_handed_over_to_who_acknowledges_it(sign_in: SignIn) -> None:
@@ -48,10 +51,41 @@ def test_what_is_open_is_handed_over_to_who_acknowledges_it(sign_in: SignIn) -> 
         screen.open("south/duty")
     leaving.step("Hand over", notes="The line to the crossing is noisy")
     expect(coming.page.locator(".open-items")).to_contain_text("The line to the crossing is noisy")
+    expect(coming.badge("south/duty")).to_have_text("Waiting for your side: 11")
     expect(leaving.button("Take over")).to_have_count(0)
     coming.step("Take over")
     past = leaving.page.locator(".line-checks li")
     expect(past.first).to_contain_text(re.compile(r"South 3.*→.*South 4.*Taken over", re.DOTALL))
+    expect(coming.badge("south/duty")).to_have_count(0)
+
+
+_REGISTER_COMMANDS = {"administration", "dispatches", "line_checks", "duty_handovers"}
+# What the page asks of the server, from its start on.
+_NOTE_ASKED = """window.asked = [];
+const send = WebSocket.prototype.send;
+WebSocket.prototype.send = function (data) { window.asked.push(JSON.parse(data).type); send.call(this, data); };"""
+_NOTE_CHANGES = """() => {
+    window.changes = 0;
+    const observer = new MutationObserver((records) => { window.changes += records.length; });
+    const list = document.querySelector(".channels section[data-kind=register]");
+    observer.observe(list, { childList: true, subtree: true, attributes: true, characterData: true });
+}"""
+
+
+def test_messages_that_come_are_no_work_for_the_registers_and_their_counts(sit_down: SitDown) -> None:
+    reader, writer = sit_down("south-2", "joint/weather", **BRITISH), sit_down("north-2")
+    screen = RegisterScreen(reader.page)
+    screen.page.add_init_script(_NOTE_ASKED)
+    screen.page.reload()
+    asked = f"() => {sorted(_REGISTER_COMMANDS)}.every((type) => window.asked.includes(type))"
+    screen.page.wait_for_function(asked)
+    screen.page.evaluate("() => { window.asked = []; }")
+    screen.page.evaluate(_NOTE_CHANGES)
+    for number in range(8):
+        writer.say(f"몇 번째 {number}")
+    expect(screen.badge("joint/general")).to_have_text("Unread: 88")
+    assert not _REGISTER_COMMANDS & set(screen.page.evaluate("() => window.asked"))
+    assert screen.page.evaluate("() => window.changes") == 0
 
 
 def test_both_sides_sign_a_channel_with_keys_that_stay_in_their_browsers(sign_in: SignIn) -> None:

@@ -41,12 +41,13 @@ function groupTitle(desk, kind, delegation) {
 function ChannelLink({ desk, channel }) {
   const isOpen = desk.selected.value === channel.channel;
   const mentions = desk.mentionsIn(channel);
+  const news = desk.newsIn(channel);
   return (
     <li>
       <a
         href={addressOf(channel.channel)}
         aria-current={isOpen ? "page" : undefined}
-        data-unread={channel.unread > 0}
+        data-unread={news > 0}
         onClick={(event) => {
           if (event.ctrlKey || event.metaKey || event.shiftKey) return;
           event.preventDefault();
@@ -66,10 +67,10 @@ function ChannelLink({ desk, channel }) {
             <span aria-hidden="true">@{mentions}</span>
           </span>
         )}
-        {channel.unread > 0 && (
+        {news > 0 && (
           <span class="badge">
-            <span class="visually-hidden">{t("unread", { count: channel.unread })}</span>
-            <span aria-hidden="true">{channel.unread > 99 ? "99+" : channel.unread}</span>
+            <span class="visually-hidden">{t(channel.isRegister ? "waiting" : "unread", { count: news })}</span>
+            <span aria-hidden="true">{news > 99 ? "99+" : news}</span>
           </span>
         )}
       </a>

@@ -23,6 +23,8 @@ import { extras, loadExtras, loadExtrasLater } from "./use_extras.js";
 export const CHOICES = ["active", "away", "dnd"];
 
 const HIDDEN_FRAME_MS = 250;
+/** The names of `shortcuts.js`, for as long as it is not here. */
+const EARLY_SHORTCUT = /^(C(KeyK|Slash|SKey[DF])|AArrow(Up|Down))$/;
 /** While messages come thick they are drawn no more often than this, so that frames are left for who writes. */
 const DRAWING_MS = 100;
 
@@ -46,6 +48,8 @@ export class Desk {
     this.visits = signal(0);
     /** How urgent the next message is. */
     this.precedence = signal("");
+    /** How much waits for the own side, by register; kept by the registers' pages. @type {import('@preact/signals').Signal<ReadonlyMap<string, number>>} */
+    this.waiting = signal(new Map());
     /** The message that the list should bring into view. */
     this.target = signal(0);
     /** @type {import('@preact/signals').Signal<Choice>} */
@@ -56,8 +60,6 @@ export class Desk {
     this.timelines = new Map();
     /** @type {Map<string, import('@preact/signals').Signal<readonly string[]>>} */
     this.typists = new Map();
-    /** The seq up to which somebody may have been notified, by channel. @type {Map<string, number>} */
-    this.told = new Map();
     /** How far others have read, raised with every change. */
     this.readVersion = signal(0);
     /** Channels of which there is something new to draw. @type {Set<string>} */
@@ -97,8 +99,6 @@ export class Desk {
       client.on("connected", () => {
         refresh();
         loadExtrasLater();
-        for (const { channel, head } of client.channels.values())
-          if (!this.told.has(channel)) this.told.set(channel, head);
         for (const channel of client.channels.keys()) client.subscribe(channel);
         if (!client.channels.has(this.selected.value)) this.open(isNarrow() ? "" : this.firstChannel());
       }),
@@ -108,7 +108,6 @@ export class Desk {
         if (event === "removed" && this.selected.value === channel) this.open("");
       }),
       client.on("timeline", (channel) => {
-        this.tell(channel);
         this.stale.add(channel);
         this.drawn();
       }),
@@ -124,21 +123,19 @@ export class Desk {
     return effect(() => extras.value?.accompany(this));
   }
 
-  /** Notify of what is new in a channel. @param {string} channel */
-  tell(channel) {
-    const info = this.client.channels.get(channel);
-    const told = this.told.get(channel);
-    if (!info || told === undefined) return;
-    const { last } = this.client.timeline(channel);
-    if (last <= told) return;
-    this.told.set(channel, last);
-    extras.value?.notifyOfNews(this, channel, told);
+  /**
+   * What the badge of a channel counts: unread messages; of a register what waits for the own side, whoever has read its
+   * entries. Looked up and not worked out, since it is drawn with every message that comes.
+   * @param {NonNullable<Desk['channel']['value']>} channel
+   */
+  newsIn({ channel, unread, isRegister }) {
+    return isRegister ? (this.waiting.value.get(channel) ?? 0) : unread;
   }
 
   /** How many unread messages of a channel mention this person. @param {NonNullable<Desk['channel']['value']>} info */
-  mentionsIn({ channel, readSeq, unread }) {
+  mentionsIn({ channel, readSeq, unread, isRegister }) {
     const me = this.live.me.value?.user;
-    if (unread === 0 || me === undefined) return 0;
+    if (unread === 0 || isRegister || me === undefined) return 0;
     const { items } = this.client.timeline(channel);
     let count = 0;
     for (let index = items.length - 1; index >= 0; index -= 1) {
@@ -213,8 +210,15 @@ export class Desk {
   }
 
   followKeys() {
-    const note = () => {
+    const note = (/** @type {KeyboardEvent} */ event) => {
       this.isKeyed = true;
+      if (extras.value) return;
+      const { code, ctrlKey, metaKey, altKey, shiftKey } = event;
+      if (!EARLY_SHORTCUT.test(`${ctrlKey || metaKey ? "C" : ""}${altKey ? "A" : ""}${shiftKey ? "S" : ""}${code}`))
+        return;
+      // What follows shortcuts is fetched at once, and then the key is pressed again.
+      event.preventDefault();
+      this.live.attempt(loadExtras().then(() => dispatchEvent(new KeyboardEvent("keydown", event))));
     };
     addEventListener("keydown", note, true);
     return () => removeEventListener("keydown", note, true);

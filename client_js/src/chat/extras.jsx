@@ -16,6 +16,7 @@ import { en as outerEn } from "../shared/outer_messages_en.js";
 import { ko as outerKo } from "../shared/outer_messages_ko.js";
 import { en } from "./messages_en.js";
 import { ko } from "./messages_ko.js";
+import { followNews } from "./notifications.js";
 import { followShortcuts } from "./shortcuts.js";
 import { loadRegisters } from "./use_registers.js";
 
@@ -34,7 +35,6 @@ export { MentionCompletion, MentionList } from "./mention_list.jsx";
 export { MessageActions } from "./message_actions.jsx";
 export { moveBetweenMessages } from "./message_keys.js";
 export { NoChannels } from "./no_channels.jsx";
-export { notifyOfNews } from "./notifications.js";
 export { OwnMenu } from "./own_menu.jsx";
 export { PeoplePanel } from "./people_panel.jsx";
 export { PrecedenceChoice } from "./precedence_choice.jsx";
@@ -48,5 +48,8 @@ export function accompany(desk) {
   loadRegisters();
   // The other language too, so that one can switch to it without a line.
   for (const name of LOCALES) loadTexts(name).catch(() => {});
-  return followShortcuts(desk);
+  const endings = [followNews(desk), followShortcuts(desk)];
+  return () => {
+    for (const end of endings) end();
+  };
 }

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 
 import { t } from "../shared/i18n.js";
-import { candidates, mentionAt } from "./mentions.js";
+import { candidates, mentionAt } from "./name_completion.js";
 
 /** @typedef {import('./mentions.js').Person} Person */
 /** @typedef {{ start: number, end: number, people: readonly Person[], index: number }} Completion */

@@ -65,11 +65,36 @@ export function isWorthANotification(item, channel, { choice, isAttended, isDist
   return choice === "all" || channel.kind === "direct" || item.mentions.includes(me);
 }
 
+/** Notify of what comes from now on, until the returned function is called. @param {import('./desk.js').Desk} desk */
+export function followNews(desk) {
+  const { client } = desk;
+  /** The seq up to which somebody may have been notified, by channel. @type {Map<string, number>} */
+  const told = new Map();
+  const begin = () => {
+    for (const { channel, head } of client.channels.values()) if (!told.has(channel)) told.set(channel, head);
+  };
+  begin();
+  const endings = [
+    client.on("connected", begin),
+    client.on("channel", begin),
+    client.on("timeline", (channel) => {
+      const before = told.get(channel);
+      const { last } = client.timeline(channel);
+      if (before === undefined || last <= before) return;
+      told.set(channel, last);
+      notifyOfNews(desk, channel, before);
+    }),
+  ];
+  return () => {
+    for (const end of endings) end();
+  };
+}
+
 /**
  * Notify of what is new in a channel since it was last looked at. @param {import('./desk.js').Desk} desk
  * @param {string} channel @param {number} told   The seq up to which somebody may have been notified.
  */
-export function notifyOfNews(desk, channel, told) {
+function notifyOfNews(desk, channel, told) {
   const info = desk.client.channels.get(channel);
   if (!info) return;
   const circumstances = {

@@ -93,7 +93,7 @@ function channelChoices(desk) {
     id: channel.channel,
     title: desk.titleOf(channel),
     detail: channel.kind === "joint" ? t("channels_joint") : channel.kind === "direct" ? t("channels_direct") : "",
-    unread: channel.unread,
+    unread: desk.newsIn(channel),
     go: () => desk.open(channel.channel),
   }));
 }

@@ -11,8 +11,8 @@ import { now } from "../shared/ticking.js";
 import { AdministrationLog } from "./administration_log.jsx";
 import { named, subjectText } from "./plain_words.js";
 import { ApproveDialog, Digest, ProposeDialog, RejectDialog, WithdrawDialog } from "./proposal_dialogs.jsx";
-import { isUndecided } from "./register_desk.js";
 import { Stamp } from "./stamp.jsx";
+import { isUndecided } from "./waiting.js";
 
 /** @typedef {import('./register_desk.js').RegisterDesk} RegisterDesk */
 /** @typedef {import('../sdk/registers.js').Proposal} Proposal */

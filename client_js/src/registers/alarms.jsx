@@ -102,8 +102,8 @@ function DueCheck({ registers }) {
 function alarmsOf(registers) {
   const { desk } = registers;
   const me = desk.live.me.value?.user ?? "";
-  const messages = [...desk.channels.value.values()].flatMap(({ channel, unread, readSeq }) =>
-    unread === 0 ? [] : messageAlarms(channel, desk.client.timeline(channel).items, { readSeq, me }),
+  const messages = [...desk.channels.value.values()].flatMap(({ channel, unread, readSeq, isRegister }) =>
+    unread === 0 || isRegister ? [] : messageAlarms(channel, desk.client.timeline(channel).items, { readSeq, me }),
   );
   return [...dispatchAlarms(registers.urgent.value), ...messages].sort(byUrgency);
 }

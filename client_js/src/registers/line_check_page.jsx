@@ -8,8 +8,8 @@ import { Icon } from "../shared/icons.jsx";
 import { SideLabel } from "../shared/side_label.jsx";
 import { sideText } from "./dispatch_list.jsx";
 import { named } from "./plain_words.js";
-import { dueStep } from "./register_desk.js";
 import { Stamp } from "./stamp.jsx";
+import { dueStep } from "./waiting.js";
 
 /** @typedef {import('./register_desk.js').RegisterDesk} RegisterDesk */
 /** @typedef {import('../sdk/line_checks.js').LineCheck} LineCheck */

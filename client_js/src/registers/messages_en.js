@@ -3,6 +3,8 @@
  * @type {Readonly<Record<string, string>>}
  */
 export const en = {
+  waiting: "Waiting for your side: {count}",
+
   office: "The office",
   show_more: "Show more",
   note: "Note",

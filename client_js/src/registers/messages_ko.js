@@ -3,6 +3,8 @@
  * @type {Readonly<Record<string, string>>}
  */
 export const ko = {
+  waiting: "우리 측을 기다림: {count}",
+
   office: "연락사무소",
   show_more: "더 보기",
   note: "메모",

@@ -13,6 +13,14 @@ import { Registers } from "../sdk/registers.js";
 import { SignedRecord } from "../sdk/signed_record.js";
 import { MemoryStorage } from "../sdk/storage.js";
 import { t } from "../shared/i18n.js";
+import {
+  dueStep,
+  isUndecided,
+  waitingDispatches,
+  waitingHandovers,
+  waitingLineChecks,
+  waitingProposals,
+} from "./waiting.js";
 
 /** @typedef {import('../chat/desk.js').Desk} Desk */
 /** @typedef {NonNullable<Desk['channel']['value']>} Channel */
@@ -26,6 +34,9 @@ export const DISPATCHES = "joint/dispatches";
 const GATHER_MS = 60;
 /** As many as may be urgent at once without the page growing a list of them. */
 const MOST_URGENT = 200;
+
+/** Whoever comes in takes over one handover at a time; an older one that is open still shows. */
+const MOST_HANDOVERS = 10;
 
 const URGENT = new Set(["flash", "life_safety"]);
 
@@ -87,6 +98,7 @@ export class RegisterDesk {
     this.#soon(ADMINISTRATION);
     this.#soon(DISPATCHES);
     this.#soon(LINE_CHECKS);
+    this.#soon(this.#ownDuty);
   }
 
   get me() {
@@ -99,6 +111,10 @@ export class RegisterDesk {
 
   get own() {
     return this.me?.delegation ?? "";
+  }
+
+  get #ownDuty() {
+    return `${this.own}/duty`;
   }
 
   /** What a channel is called on this screen. @param {string} name */
@@ -200,7 +216,7 @@ export class RegisterDesk {
 
   /** @param {string} channel */
   #onChange(channel) {
-    if (channel === ADMINISTRATION || channel === LINE_CHECKS) this.#soon(channel);
+    if (channel === ADMINISTRATION || channel === LINE_CHECKS || channel === this.#ownDuty) this.#soon(channel);
     if (channel === DISPATCHES || channel === `${this.own}/dispatches`) this.#soon(DISPATCHES);
   }
 
@@ -220,30 +236,34 @@ export class RegisterDesk {
   async #ask(what) {
     if (what === ADMINISTRATION) {
       this.administration.value = await this.registers.administration({ limit: MOST_URGENT });
+      this.#count(what, waitingProposals(this.administration.value.proposals, this.own));
       return;
     }
     if (what === LINE_CHECKS) {
       this.lineChecks.value = await this.lines.lineChecks();
+      this.#count(what, waitingLineChecks(this.lineChecks.value.open, this.own));
+      return;
+    }
+    if (what === this.#ownDuty) {
+      if (!this.desk.client.channels.has(what)) return;
+      const { handovers } = await this.duty.handovers({ limit: MOST_HANDOVERS });
+      this.#count(what, waitingHandovers(handovers));
       return;
     }
     this.version.value += 1;
     const { dispatches } = await this.registers.dispatches({ waitsOn: this.own, limit: MOST_URGENT });
     this.urgent.value = dispatches.filter(({ precedence, number }) => number !== "" && URGENT.has(precedence));
+    const { numbered, drafts } = waitingDispatches(dispatches);
+    this.#count(DISPATCHES, numbered);
+    this.#count(`${this.own}/dispatches`, drafts);
   }
-}
 
-/** @param {string} state   Of a proposal. */
-export function isUndecided(state) {
-  return state === "open" || state === "approved_by_one";
-}
-
-/**
- * Which side has to do something about a line check that is under way, and what.
- * @param {import('../sdk/line_checks.js').LineCheck} check
- * @returns {{ side: string, step: 'call' | 'answer' }}
- */
-export function dueStep({ state, caller, answerer }) {
-  return state === "called" ? { side: answerer, step: "answer" } : { side: caller, step: "call" };
+  /** How much of a register waits for the own side: worked out here, when it was told, and nowhere else. @param {string} channel @param {number} count */
+  #count(channel, count) {
+    const { waiting } = this.desk;
+    // The same map while nothing changes, so that nobody draws it anew.
+    if ((waiting.peek().get(channel) ?? 0) !== count) waiting.value = new Map(waiting.peek()).set(channel, count);
+  }
 }
 
 /** @type {WeakMap<Desk, RegisterDesk>} */

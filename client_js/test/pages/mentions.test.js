@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { candidates, mentionAt, mentionedIn, piecesOf } from "../../src/chat/mentions.js";
+import { mentionedIn, piecesOf } from "../../src/chat/mentions.js";
+import { candidates, mentionAt } from "../../src/chat/name_completion.js";
 
 const PEOPLE = [
   { user: "south-1", name: "김민준" },
