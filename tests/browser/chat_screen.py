@@ -35,6 +35,10 @@ class ChatScreen:
         """The message whose text holds this."""
         return self.page.locator(".message", has=self.page.get_by_text(text, exact=True))
 
+    def texts_after(self, text: str) -> Locator:
+        """The texts of all messages that follow the one with this text."""
+        return self.page.locator(f'.message:has(.text:text-is("{text}")) ~ .message .text')
+
     def act(self, text: str, action: str) -> None:
         """Use a button of a message's toolbar, found by the text of the message."""
         self.message(text).hover()

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Error as PlaywrightError
 
 from liaison.cli.demo_registers import write_registers
 from liaison.wiring import BackOffice
@@ -59,25 +60,86 @@ class OpenPage(Protocol):
     def __call__(self, path: str = "/", **context: Any) -> Page: ...
 
 
+class Computer:
+    """A browser of its own with one page. What fails in its scripts fails the test that has it."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.errors: list[str] = []
+        context.add_init_script(_REPORT_VIOLATIONS)
+        self.page = context.new_page()
+        self.page.set_default_timeout(10_000)
+        self.page.on("console", lambda message: self._note(message.text) if _VIOLATION in message.text else None)
+        self.page.on("pageerror", lambda error: self._note(str(error)))
+
+    def _note(self, error: str) -> None:
+        self.errors.append(error)
+
+    def close(self) -> None:
+        self.page.context.close()
+
+    def park(self) -> bool:
+        """Leave the office, and forget everything but who has signed in; say whether that worked."""
+        self.errors = []
+        try:
+            for page in self.page.context.pages:
+                if page != self.page:
+                    page.close()
+            self.page.unroute_all()
+            self.page.goto("/livez")
+            self.page.evaluate(_FORGET)
+        except PlaywrightError:
+            return False
+        self.page.emulate_media(media="null", color_scheme="null")
+        self.page.mouse.move(0, 0)
+        return True
+
+
+# Not under the page itself: what it has open can't be deleted.
+_FORGET = """async () => {
+    localStorage.clear();
+    sessionStorage.clear();
+    const names = (await indexedDB.databases()).map(({ name }) => name);
+    await Promise.all(names.map((name) => new Promise((resolve) => {
+        const request = indexedDB.deleteDatabase(name);
+        request.onsuccess = request.onerror = request.onblocked = resolve;
+    })));
+}"""
+
+
+@pytest.fixture(scope="module")
+def parked(server: LiveServer) -> Iterator[dict[str, Computer]]:
+    """Computers of people whose tests are over. To open a page anew costs four times what loading it again does."""
+    computers: dict[str, Computer] = {}
+    yield computers
+    for computer in computers.values():
+        computer.close()
+
+
 @pytest.fixture
-def open_page(browser: Browser, browser_context_args: dict[str, Any], server: LiveServer) -> Iterator[OpenPage]:
-    contexts: list[BrowserContext] = []
-    errors: list[str] = []
-
-    def open_one(path: str = "/", **context: Any) -> Page:
-        contexts.append(browser.new_context(**{**browser_context_args, "base_url": server.url, **context}))
-        contexts[-1].add_init_script(_REPORT_VIOLATIONS)
-        page = contexts[-1].new_page()
-        page.on("console", lambda message: errors.append(message.text) if _VIOLATION in message.text else None)
-        page.set_default_timeout(10_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(path)
-        return page
-
-    yield open_one
-    for context in contexts:
-        context.close()
+def in_use(parked: dict[str, Computer]) -> Iterator[list[tuple[str, Computer]]]:
+    """The computers of one test, and whose each is; those of nobody, or that a test altered, are not used again."""
+    computers: list[tuple[str, Computer]] = []
+    yield computers
+    errors = [error for _, computer in computers for error in computer.errors]
+    for user, computer in computers:
+        if user and user not in parked and computer.park():
+            parked[user] = computer
+        else:
+            computer.close()
     assert errors == [], "scripts of the page failed"
+
+
+@pytest.fixture
+def open_page(
+    browser: Browser, browser_context_args: dict[str, Any], server: LiveServer, in_use: list[tuple[str, Computer]]
+) -> OpenPage:
+    def open_one(path: str = "/", **context: Any) -> Page:
+        computer = Computer(browser.new_context(**{**browser_context_args, "base_url": server.url, **context}))
+        in_use.append(("", computer))
+        computer.page.goto(path)
+        return computer.page
+
+    return open_one
 
 
 SignIn = Callable[..., Page]
@@ -90,18 +152,42 @@ def cookies(server: LiveServer) -> dict[str, Any]:
 
 
 @pytest.fixture
-def sign_in(open_page: OpenPage, server: LiveServer, cookies: dict[str, Any]) -> SignIn:
-    """Sign somebody in at a computer of their own; with `anew` by the form, else perhaps by a cookie from before."""
+def sign_in(
+    open_page: OpenPage,
+    server: LiveServer,
+    cookies: dict[str, Any],
+    parked: dict[str, Computer],
+    in_use: list[tuple[str, Computer]],
+) -> SignIn:
+    """Sign somebody in at a computer of their own.
 
-    def sign_one_in(user: str, path: str = "/", *, anew: bool = False, **context: Any) -> Page:
-        if user in cookies and not anew:
-            page = open_page(path, storage_state={"cookies": cookies[user]}, **context)
-        else:
-            page = open_page(path, **context)
-            page.locator("[name=user]").fill(user)
+    It may be one that they used before, with nothing left of it but the cookie. `fresh` is never one that was or will
+    be used by another test: for tests that alter the browser itself, its clock or its scripts. `anew` is that as well,
+    and signs in by the form.
+    """
+
+    def open_one(user: str, path: str, *, fresh: bool, **context: Any) -> Page:
+        if not fresh and not context and user in parked:
+            computer = parked.pop(user)
+            in_use.append((user, computer))
+            computer.page.goto(path)
+            return computer.page
+        if user in cookies:
+            context["storage_state"] = {"cookies": cookies[user]}
+        page = open_page(path, **context)
+        if not fresh and context.keys() <= {"storage_state"}:
+            in_use[-1] = (user, in_use[-1][1])
+        return page
+
+    def sign_one_in(user: str, path: str = "/", *, anew: bool = False, fresh: bool = False, **context: Any) -> Page:
+        page = open_page(path, **context) if anew else open_one(user, path, fresh=fresh, **context)
+        inside, form = page.locator(".link[data-state=connected], .card h1 + p").first, page.locator("[name=user]")
+        expect(inside.or_(form).first).to_be_attached()
+        if form.is_visible():
+            form.fill(user)
             page.locator("[name=password]").fill(server.password_of(user))
             page.locator("button[type=submit]").click()
-        expect(page.locator(".link[data-state=connected], .card h1 + p").first).to_be_attached()
+            expect(inside).to_be_attached()
         if not anew:
             cookies[user] = page.context.cookies()
         return page

@@ -1,6 +1,7 @@
 """Two delegations talk in real browsers, through the real server."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
@@ -109,33 +110,34 @@ def _commit_first_and_then_enter_taken(keyboard: Keyboard) -> None:
         _commit_first_and_then_enter_taken,
     ],
 )
-def test_enter_in_a_korean_syllable_sends_the_whole_text_once(sit_down: SitDown, press: object) -> None:
-    assert callable(press)
+def test_enter_in_a_korean_syllable_sends_the_whole_text_once(
+    sit_down: SitDown, press: Callable[[Keyboard], None]
+) -> None:
     screen = sit_down("south-3", "south/desk")
-    before = screen.messages.count()
+    start = f"시작 {press.__name__}"
+    screen.say(start)
     screen.composer.fill("국")
     screen.composer.press("End")
     press(Keyboard(screen.page))
-    expect(screen.messages.nth(before)).to_have_text("국한")
+    expect(screen.texts_after(start)).to_have_text(["국한"])
     expect(screen.composer).to_have_value("")
     # Had anything been sent besides, it would stand before this one.
     screen.say("끝")
-    expect(screen.messages.nth(before + 1)).to_have_text("끝")
-    expect(screen.messages).to_have_count(before + 2)
+    expect(screen.texts_after(start)).to_have_text(["국한", "끝"])
 
 
 def test_enter_in_another_composition_only_commits(sit_down: SitDown) -> None:
     screen = sit_down("south-3", "south/desk")
-    before = screen.messages.count()
+    screen.say("시작 仮名")
     keyboard = Keyboard(screen.page)
     keyboard.compose("か", "かな")
     keyboard.enter_taken()
     keyboard.commit("仮名")
     keyboard.release()
     expect(screen.composer).to_have_value("仮名")
-    expect(screen.messages).to_have_count(before)
+    expect(screen.texts_after("시작 仮名")).to_have_count(0)
     screen.composer.press("Enter")
-    expect(screen.messages.nth(before)).to_have_text("仮名")
+    expect(screen.texts_after("시작 仮名")).to_have_text(["仮名"])
 
 
 def test_shift_and_enter_starts_a_new_line(sit_down: SitDown) -> None:

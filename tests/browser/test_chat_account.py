@@ -35,7 +35,7 @@ def test_sign_out_everywhere_ends_the_other_device_too(sign_in: SignIn, sit_down
 
 
 def test_both_clocks_are_shown_while_they_differ_and_only_then(sign_in: SignIn) -> None:
-    page = sign_in("south-1")
+    page = sign_in("south-1", fresh=True)
     expect(page.locator(".channels a").first).to_be_visible()
     expect(page.locator(".clocks")).to_have_count(0)
     # For 996 days one side's noon was the other's half past eleven.

@@ -130,7 +130,7 @@ _OUTDATED_ONCE = """if (!sessionStorage.wasOutdated) {
 
 
 def test_page_whose_version_the_server_does_not_speak_asks_for_a_reload_which_mends_it(sign_in: SignIn) -> None:
-    page = sign_in("south-4", **BRITISH)
+    page = sign_in("south-4", fresh=True, **BRITISH)
     page.add_init_script(_OUTDATED_ONCE)
     newer = {"Sec-WebSocket-Protocol": "liaison.v2.json"}
     page.route("**/api/v1/socket", lambda route: route.fulfill(status=400, headers=newer))
