@@ -6,6 +6,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
+from liaison.core.entries import Draft, EntryKind
+from liaison.core.identifiers import ChannelId, DelegationId, UserId
+from liaison.wiring import BackOffice
 from tests.browser.chat_screen import Keyboard
 from tests.browser.conftest import BRITISH, KOREAN, OpenPage, SignIn, SitDown
 from tests.live_server import LiveServer
@@ -257,9 +260,15 @@ def test_nothing_is_read_at_an_unattended_screen(sit_down: SitDown) -> None:
 def test_history_is_loaded_on_the_way_up_and_new_messages_do_not_move_the_reader(
     sit_down: SitDown, server: LiveServer
 ) -> None:
+    async def write(office: BackOffice) -> None:
+        author = UserId("south-3"), DelegationId("south")
+        drafts = [Draft(*author, f"car-{number}", EntryKind.TEXT, text=f"{number}번 차량") for number in range(120)]
+        await office.log.append(ChannelId("joint/crossings"), drafts, office.clock.wall_ms())
+
+    server.administer(write)
     south, north = sit_down("south-3", "joint/crossings"), sit_down("north-3", "joint/crossings")
-    for number in range(120):
-        south.say(f"{number}번 차량")
+    # It opens at the first unread, and at the end once they are read.
+    north.page.locator(".latest").click()
     expect(north.messages.last).to_have_text("119번 차량")
     north.page.reload()
     expect(north.messages.last).to_have_text("119번 차량")
