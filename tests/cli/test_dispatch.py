@@ -64,9 +64,18 @@ def test_dispatches_are_listed_newest_first_and_filtered(register: CommandLine) 
         ("north-2026-0001", "tendered", "routine", "회신"),
         (NUMBER, "read_back", "flash", "댐 방류"),
     ]
-    for options in (["--side", "south"], ["--state", "read_back"]):
+    for options in (["--side", "south"], ["--state", "read_back"], ["--precedence", "flash"]):
         (found,) = register.ok("dispatch", "list", "--json", *options).json
         assert found["number"] == NUMBER
+    # What was read back is the sender's to confirm, what was tendered the other side's to accept: both wait on south.
+    waiting = register.ok("dispatch", "list", "--json", "--waits-on", "south").json
+    assert [line["waits_on"] for line in waiting] == ["south", "south"]
+    assert register.ok("dispatch", "list", "--waits-on", "north").lines == []
+    (routine,) = register.ok("dispatch", "list", "--precedence", "routine", "--waits-on", "south").lines
+    assert routine.startswith("north-2026-0001")
+    for option in ("--side", "--waits-on"):
+        wrong = register.on("dispatch", "list", option, "west")
+        assert (wrong.code, "there are south and north" in wrong.stderr) == (Exit.USAGE, True)
     assert register.ok("dispatch", "list", "--year", "2019").lines == []
 
 

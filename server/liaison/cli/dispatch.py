@@ -1,5 +1,6 @@
 """`liaison dispatch`: the joint register of dispatches, without any text of them."""
 
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import click
@@ -7,11 +8,12 @@ import msgspec
 
 from liaison.cli.back_office import in_office
 from liaison.cli.exits import Failure
-from liaison.cli.settings import json_option, office_options
+from liaison.cli.settings import json_option, office_options, side_named
 from liaison.cli.tables import moment, show_json, show_table
 from liaison.config import Config
 from liaison.core.dispatch import State
 from liaison.core.dispatch_register import Book, fold
+from liaison.core.entries import Precedence
 from liaison.core.identifiers import NO_DELEGATION
 from liaison.core.register_channels import DISPATCHES
 from liaison.office.dispatch_views import Folder, Selection, View
@@ -19,6 +21,9 @@ from liaison.office.registers import folded
 from liaison.protocol.dispatch_frames import DispatchStep
 from liaison.protocol.errors import Refused
 from liaison.wiring import BackOffice
+
+# As the wire names them in a filter, where empty is any.
+_PRECEDENCES: Final = [each.value or "routine" for each in Precedence]
 
 
 @click.group()
@@ -29,16 +34,31 @@ def dispatch() -> None:
 @dispatch.command("list")
 @click.option("--state", type=click.Choice([state.value for state in State]), default=None, help="Only these.")
 @click.option("--side", metavar="DELEGATION", default="", help="Only those that this delegation sends.")
+@click.option("--precedence", type=click.Choice(_PRECEDENCES), default=None, help="Only those of this precedence.")
+@click.option("--waits-on", metavar="DELEGATION", default="", help="Only those about which it has to act next.")
 @click.option("--year", type=int, default=0, help="Only those tendered in this year.")
 @click.option("--overdue", is_flag=True, help="Only those whose next step takes too long.")
 @click.option("-n", "--lines", type=click.IntRange(1), default=50, show_default=True, help="How many of the newest.")
 @json_option
 @office_options
 def list_dispatches(  # noqa: PLR0913  One for each option.
-    *, state: str | None, side: str, year: int, overdue: bool, lines: int, as_json: bool, config: Config
+    *,
+    state: str | None,
+    side: str,
+    precedence: str | None,
+    waits_on: str,
+    year: int,
+    overdue: bool,
+    lines: int,
+    as_json: bool,
+    config: Config,
 ) -> None:
     """List tendered dispatches, the newest first."""
-    wanted = Selection(state=state or "", side=side, overdue=overdue, year=year)
+    for named in filter(None, (side, waits_on)):
+        side_named(config, named)
+    wanted = Selection(
+        state=state or "", side=side, precedence=precedence or "", waits_on=waits_on, overdue=overdue, year=year
+    )
 
     async def work(office: BackOffice) -> View:
         return await _view(office)

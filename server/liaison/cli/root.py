@@ -19,6 +19,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "token": ("liaison.cli.token:token", "Create and revoke tokens of bots."),
     "channel": ("liaison.cli.channel:channel", "Create channels, add and remove members."),
     "dispatch": ("liaison.cli.dispatch:dispatch", "Show which dispatches were tendered and how they stand."),
+    "duty": ("liaison.cli.duty:duty", "Show who is on duty; put up, list and export a side's roster."),
     "line-check": ("liaison.cli.line_check:line_check", "Show what the line checks of the last days came to."),
     "send": ("liaison.cli.talk:send", "Say something in a channel, over the network."),
     "tail": ("liaison.cli.talk:tail", "Follow a channel, over the network."),

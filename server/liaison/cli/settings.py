@@ -9,6 +9,7 @@ import click
 
 from liaison.cli.exits import Exit, Failure
 from liaison.config import Config, ConfigError, load_config
+from liaison.core.profile import Delegation
 
 config_option = click.option(
     "--config",
@@ -51,3 +52,12 @@ def read_config(config_file: Path | None, *, data: Path | None = None, **overrid
         return load_config(config_file, os.environ, given)
     except ConfigError as error:
         raise Failure(str(error), Exit.CONFIG) from error
+
+
+def side_named(config: Config, name: str) -> Delegation:
+    """Give the delegation of this id. Raises Failure that names those there are."""
+    for delegation in config.profile.delegations:
+        if delegation.id == name:
+            return delegation
+    known = " and ".join(delegation.id for delegation in config.profile.delegations)
+    raise Failure(f"there is no delegation {name!r}; there are {known}", Exit.USAGE)

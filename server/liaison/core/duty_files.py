@@ -7,7 +7,7 @@ misread would have somebody stand at an empty desk.
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, NoReturn
@@ -284,4 +284,7 @@ def _stamp(day: date, text: str) -> str:
     return f"{day.strftime('%Y%m%d')}T{text.replace(':', '')}00"
 
 
-FORMATS: Final = {"csv": (read_csv, write_csv), "icalendar": (read_icalendar, write_icalendar)}
+FORMATS: Final[Mapping[str, tuple[Callable[[str, str], Roster], Callable[[Roster], str]]]] = {
+    "csv": (read_csv, write_csv),
+    "icalendar": (read_icalendar, write_icalendar),
+}

@@ -17,7 +17,7 @@ from liaison.core.dispatch_register import Book
 from liaison.core.dispatch_register import fold as fold_dispatches
 from liaison.core.duty import DutyBook, Event, Hand, Handover, Item, alarm, end, handover_name, offer, put_up
 from liaison.core.duty_files import FORMATS
-from liaison.core.duty_roster import Duty, Hours, Roster, Watch, check_roster, must_be_staffed
+from liaison.core.duty_roster import Duty, Hours, Watch, check_roster, must_be_staffed
 from liaison.core.entries import Draft
 from liaison.core.identifiers import DelegationId, Millis, UserId
 from liaison.core.line_check import Outcome
@@ -30,7 +30,7 @@ from liaison.core.register_channels import DISPATCHES, LINE_CHECKS, own_dispatch
 from liaison.core.rights import Role
 from liaison.office.actor import Actor
 from liaison.office.dispatch_views import Folder, Selection, View
-from liaison.office.duty_rosters import Rosters, on_duty
+from liaison.office.duty_rosters import Rosters, check_people, on_duty
 from liaison.office.registers import Handler, readable_line
 from liaison.ports.log import LogUnavailableError
 from liaison.protocol import duty_frames as frames
@@ -172,7 +172,7 @@ class DutyDepartment:
         hand = self._hand(actor, command.key)
         read, _ = FORMATS[command.format]
         roster = read(command.text, self._zones[hand.side])
-        self._check_people(hand.side, roster)
+        check_people(roster, hand.side, self._office.rights.accounts)
         check_roster(roster, self._settings.hours)
         recorded = await self._rosters.registers[hand.side].record(
             lambda book: put_up(book, hand, roster, command.revision)
@@ -192,15 +192,6 @@ class DutyDepartment:
         return frames.DutyExportReply(
             id=command.id, revision=book.revision, format=command.format, text=write(book.roster)
         )
-
-    def _check_people(self, side: DelegationId, roster: Roster) -> None:
-        accounts = self._office.rights.accounts
-        for shift in roster.shifts:
-            account = accounts.get(shift.user)
-            is_person = account is not None and account.role in (Role.OFFICIAL, Role.HEAD) and account.active
-            if account is None or not is_person or account.delegation != side:
-                message = f"line {shift.line}: {shift.user!r} is no official of your side"
-                raise Refused(ErrorCode.ROSTER_PERSON, message)
 
     # --- handovers ------------------------------------------------------------------------------------------------
 
