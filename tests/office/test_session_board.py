@@ -421,6 +421,33 @@ def test_node_that_never_told_anything_is_named_too() -> None:
     with_nodes(body)
 
 
+def test_whoever_asks_once_is_answered_the_moment_that_each_node_has_told() -> None:
+    async def body(here: Node, there: Node, world: World) -> None:
+        there.begin("s1")
+        here.board.reply(1)
+        # Beside the beat in which the nodes tell.
+        await ms(100)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(2):
+                group.create_task(here.board.settled())
+        assert here.heard
+        assert world.clock.monotonic_ms() <= BATCH_MS + 10
+        assert [info.session for info in here.board.reply(2).sessions] == ["s1"]
+
+    with_nodes(body)
+
+
+def test_silent_node_is_waited_for_no_longer_than_it_deserves() -> None:
+    async def body(here: Node, there: Node, world: World) -> None:
+        there.stop()
+        here.board.reply(1)
+        began_ms = world.clock.monotonic_ms()
+        await here.board.settled()
+        assert world.clock.monotonic_ms() - began_ms <= SILENT_MS + 10
+
+    with_nodes(body)
+
+
 def test_node_that_said_it_would_leave_is_not_missed() -> None:
     async def body(here: Node, there: Node, world: World) -> None:
         there.begin("s1")

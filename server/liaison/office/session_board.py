@@ -61,6 +61,8 @@ class SessionBoard:
         self._bus = bus
         self._watchers = Watchers(lambda account: refusal(account, Action.WATCH_SESSIONS, None) is None)
         self._is_active = asyncio.Event()
+        # A node told its sessions, or may have become silent meanwhile; each who waits looks for itself.
+        self._heard = asyncio.Event()
         self._asked_until_ms = -1
         self._looked_for: dict[UserId, None] = {}
         # What the watchers know, of all nodes; and what has changed since, None for gone.
@@ -119,10 +121,13 @@ class SessionBoard:
 
     async def settled(self) -> None:
         """Wait until each node has told its sessions, but no longer than a silent one deserves."""
-        for _ in range(SILENT_MS // BATCH_MS):
-            if all(node.state != "asked" for node in self._nodes()):
-                return
-            await asyncio.sleep(BATCH_MS / 1000)
+        try:
+            async with asyncio.timeout(SILENT_MS / 1000):
+                while any(node.state == "asked" for node in self._nodes()):
+                    self._heard.clear()
+                    await self._heard.wait()
+        except TimeoutError:
+            return
 
     def find(self, session: str) -> SessionInfo | None:
         """Give a session as it was told last; None for one that isn't shown."""
@@ -182,6 +187,7 @@ class SessionBoard:
             other.sessions.clear()
         other.version, other.total, other.is_leaving = hint.version, hint.total, hint.is_leaving
         other.told_ms, other.as_of_ms = other.seen_ms, self._clock.wall_ms()
+        self._heard.set()
         for name in hint.closed:
             if name in other.sessions:
                 other.sessions.discard(name)
@@ -242,6 +248,7 @@ class SessionBoard:
             if is_over or now_ms - other.seen_ms > GONE_MS:
                 self._changes.update(dict.fromkeys(other.sessions))
                 del self._others[node]
+        self._heard.set()
         if self._is_watched:
             self._ask_others()
         if not self._rest_unless_needed():
