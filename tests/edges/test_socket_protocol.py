@@ -1,5 +1,6 @@
 import asyncio
 import os
+import random
 from collections.abc import AsyncIterator
 
 import pytest
@@ -27,6 +28,38 @@ async def test_messages_come_back_in_order_also_when_they_come_in_one_piece_or_b
         await peer.writer.drain()
     assert [await peer.frame() for _ in range(3)] == [(0x82, b"one"), (0x81, "둘".encode()), (0x82, b"three")]
     assert echo.causes == []
+
+
+_PONG = masked(Opcode.PONG)
+_MESSAGES = [masked(Opcode.BINARY, bytes([size & 255]) * size) for size in (0, 1, 125, 126, 127, 900, 1000)]
+
+
+@pytest.mark.parametrize("unusual", [b"", masked(Opcode.PING, b"p"), masked(Opcode.PONG, b"not asked for")])
+async def test_however_a_stream_is_cut_the_same_messages_come_out(server: EchoServer, unusual: bytes) -> None:
+    stream = b"".join([*_MESSAGES, _PONG, unusual, *_MESSAGES])
+    rng = random.Random(5)
+    for _ in range(20):
+        _, echo = await server.connect()
+        cuts = sorted(rng.sample(range(1, len(stream)), rng.randrange(6)))
+        for begin, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+            echo.socket.data_received(stream[begin:end])
+        assert [len(message) for message in echo.received] == [0, 1, 125, 126, 127, 900, 1000] * 2
+        assert [message for message in echo.received if message.strip(message[:1])] == []
+        assert echo.causes == []
+
+
+async def test_a_message_that_makes_us_close_is_the_last_one_of_its_piece(server: EchoServer) -> None:
+    peer, echo = await server.connect()
+    received: list[bytes] = []
+
+    def receive(payload: bytes, *, is_text: bool) -> None:
+        received.append(payload)
+        echo.socket.close(CloseCode.REVOKED, "no more")
+
+    echo.receive = receive  # type: ignore[method-assign]
+    peer.writer.write(masked(Opcode.BINARY, b"one") + masked(Opcode.BINARY, b"two"))
+    assert await peer.close_code() == CloseCode.REVOKED
+    assert received == [b"one"]
 
 
 async def test_a_fragmented_message_is_whole_and_a_ping_between_its_parts_is_answered_first(server: EchoServer) -> None:
@@ -62,6 +95,9 @@ async def test_pongs_stand_between_the_answers_they_came_between(server: EchoSer
             CloseCode.MESSAGE_TOO_BIG,
         ),
         (masked(Opcode.PING, b"x") * 6, CloseCode.FLOODING),
+        (masked(Opcode.PONG) * 6, CloseCode.FLOODING),
+        (b"\x82\xfe\x04\0" + bytes(4), CloseCode.MESSAGE_TOO_BIG),  # announced in 16 bits
+        (b"\x82\x7e\0\x80" + bytes(128), CloseCode.PROTOCOL_ERROR),  # long and unmasked
         (masked(Opcode.CLOSE, b"\x03"), CloseCode.PROTOCOL_ERROR),
     ],
     # Masks are random, and would be part of the names.
@@ -78,6 +114,9 @@ async def test_pongs_stand_between_the_answers_they_came_between(server: EchoSer
         "fragments_too_long",
         "too_many_fragments",
         "too_many_pings",
+        "too_many_pongs",
+        "announced_a_little_too_long",
+        "long_and_unmasked",
         "cut_close_code",
     ],
 )
