@@ -40,14 +40,14 @@ async def test_nothing_acknowledged_is_lost_or_doubled_when_the_server_is_killed
         interrupted = 0
         async with running(clients):
             for _ in range(ROUNDS):
-                interrupted += await _publish_and_kill(server, clients, kill_after_acks=rng.randrange(PUBLISHES // 2))
+                interrupted += await _publish_and_kill(server, clients, kill_after_acks=rng.randrange(PUBLISHES // 4))
                 await asyncio.to_thread(server.start)
                 await until(lambda: _all_level(clients), 60, "every outbox is empty and every reader at the head")
         broken = violations(history.events, final_state(server, clients))
         head = clients[0].cursor
     assert not broken
     assert head == ROUNDS * PUBLISHES
-    # A round that had finished before the kill would prove nothing.
+    # A round that had finished before the kill would prove nothing: the server may be far ahead of the acks read here.
     assert interrupted >= ROUNDS - 1
 
 
