@@ -47,11 +47,16 @@ def test_one_key_answers_the_other_desk_and_the_strip_says_so(sign_in: SignIn) -
 
 def test_what_is_open_is_handed_over_to_who_acknowledges_it(sign_in: SignIn) -> None:
     leaving, coming = (RegisterScreen(sign_in(f"south-{number}", **BRITISH)) for number in (3, 4))
+    leaving.open("joint/dispatches")
+    leaving.draft({**LETTER, "subject": "Water levels"})
     for screen in (leaving, coming):
         screen.open("south/duty")
     leaving.step("Hand over", notes="The line to the crossing is noisy")
     expect(coming.page.locator(".open-items")).to_contain_text("The line to the crossing is noisy")
     expect(coming.badge("south/duty")).to_have_text("Waiting for your side: 11")
+    # What has no number yet is named as people would, and not by the register's id.
+    draft = coming.page.locator(".open-items li", has_text="Water levels")
+    expect(draft).to_have_text(re.compile(r"^Dispatch Draft Water levels$"))
     expect(leaving.button("Take over")).to_have_count(0)
     coming.step("Take over")
     past = leaving.page.locator(".line-checks li")

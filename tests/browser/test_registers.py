@@ -1,11 +1,14 @@
 """Dispatches, suspensions and two keys, by the hands of both sides."""
 
+import hashlib
 import re
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
-from tests.browser.conftest import BRITISH, SignIn
+from tests.browser.conftest import BRITISH, KOREAN, SignIn
 from tests.browser.register_screen import ITEMS, LETTER, RegisterScreen
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
@@ -161,3 +164,81 @@ def test_both_keys_are_needed_and_what_they_turn_stands_in_the_log(sign_in: Sign
     expect(entries.filter(has_text="Carried out")).to_have_count(1)
     expect(entries.filter(has_text="Approved")).to_have_count(2)
     assert len({entry.locator(".link").inner_text() for entry in entries.all()}) == entries.count()
+
+
+def _draft_while_a_file_goes_up(author: RegisterScreen, letter: Mapping[str, str], file: Path, drawing: Path) -> None:
+    """A draft that is saved while a file is on its way is saved with it, or not at all; nothing is lost."""
+    uploads: list[Route] = []
+    author.page.route("**/south/dispatches/attachments?*", lambda route, _: uploads.append(route))
+    author.open("joint/dispatches")
+    author.button("New dispatch").click()
+    choose, dialog = author.dialog.locator("input[type=file]"), author.dialog
+    choose.set_input_files([str(drawing)])
+    expect(dialog.locator(".file-failure")).to_contain_text("Files of this type can’t be attached")
+    dialog.get_by_role("button", name=f"Take {drawing.name} away").click()
+    for name, text in letter.items():
+        dialog.locator(f"[name={name}]").fill(text)
+    with author.page.expect_request("**/attachments?*"):
+        choose.set_input_files([str(file)])
+    dialog.get_by_role("button", name="Save draft").click()
+    expect(dialog.get_by_role("status")).to_contain_text("saved as soon as its files are up")
+    uploads[0].abort()
+    expect(dialog.locator("form > .alert")).to_contain_text("Nothing was saved")
+    with author.page.expect_request("**/attachments?*"):
+        dialog.get_by_role("button", name="Try again").click()
+    dialog.get_by_role("button", name="Save draft").click()
+    dialog.locator("[name=rank]").fill("연락대표")
+    uploads[1].continue_()
+    expect(dialog).to_have_count(0)
+    expect(author.page.locator(".facts")).to_contain_text("연락대표")
+    expect(author.page.locator(".attached .file-name")).to_have_text([file.name])
+    author.page.unroute("**/south/dispatches/attachments?*")
+
+
+def _find(screen: RegisterScreen, subject: str) -> None:
+    """Find a dispatch by what one filters by, in Korean."""
+    subjects, filters = screen.page.locator(".dispatch-subject"), screen.page.locator(".filters")
+    filters.get_by_label("긴급도").select_option("routine")
+    expect(subjects).to_have_text([subject])
+    filters.get_by_label("다음 차례").select_option("south")
+    expect(screen.page.locator(".register-empty")).to_be_visible()
+    filters.get_by_label("다음 차례").select_option("north")
+    subjects.get_by_text(subject).click()
+
+
+def test_files_go_with_a_dispatch_and_are_the_other_sides_with_its_text(sign_in: SignIn, tmp_path: Path) -> None:
+    author, second = (RegisterScreen(sign_in(user, **BRITISH)) for user in ("south-1", "south-2"))
+    north = RegisterScreen(sign_in("north-1", **KOREAN))
+    roll, drawing, annex = tmp_path / "명부.txt", tmp_path / "약도.svg", tmp_path / "별지.txt"
+    for file in (roll, drawing, annex):
+        file.write_text(f"12명 {file.name}", encoding="utf-8")
+    letter = {**LETTER, "subject": "통행 인원 명부"}
+    _draft_while_a_file_goes_up(author, letter, roll, drawing)
+    # Whoever writes it anew keeps what is attached, and may add to it.
+    author.button("Revise").click()
+    expect(author.dialog.locator(".tray .file-name")).to_have_text([roll.name])
+    author.dialog.locator("input[type=file]").set_input_files([str(annex)])
+    author.dialog.locator("button[type=submit]").click()
+    expect(author.page.locator(".attached .file-name")).to_have_text([roll.name, annex.name])
+    second.open_dispatch(letter["subject"])
+    second.step("Clear")
+    second.step("Tender")
+
+    north.open("joint/dispatches")
+    _find(north, letter["subject"])
+    expect(north.page.locator(".no-text")).to_be_visible()
+    expect(north.page.locator(".attached")).to_have_count(0)
+    north.step("수락")
+    files = north.page.locator(".attached > li")
+    expect(files.locator(".file-name")).to_have_text([roll.name, annex.name])
+    with north.page.expect_download() as download:
+        files.locator("a").first.click()
+    content = Path(download.value.path()).read_bytes()
+    assert (download.value.suggested_filename, content) == (roll.name, roll.read_bytes())
+    expect(files.first.locator(".digest code")).to_have_text(hashlib.sha256(content).hexdigest())
+    files.first.get_by_role("button", name=f"{roll.name} 확인").click()
+    expect(files.first.locator(".digest[data-true=true]")).to_contain_text("일치")
+    # What is handed out in the place of what is on the record does not pass.
+    north.page.route("**/attachments/*", lambda route, _: route.fulfill(body="13명"))
+    files.last.get_by_role("button", name=f"{annex.name} 확인").click()
+    expect(files.last.locator(".digest[data-true=false]")).to_contain_text("믿지 말고")

@@ -19,11 +19,12 @@ const encoder = new TextEncoder();
 /** @param {{ desk: Desk, channel: Channel }} props */
 export function Composer({ desk, channel }) {
   if (!channel.canWrite) return <p class="composer read-only">{t("composer_read_only")}</p>;
+  const loaded = extras.value;
   return (
     <section class="composer" data-across={desk.isReadAcross(channel)}>
       <Warning desk={desk} channel={channel} />
-      {channel.suspended && extras.value && <p class="suspended">{t("composer_suspended")}</p>}
-      <Intent desk={desk} />
+      {channel.suspended && loaded && <p class="suspended">{t("composer_suspended")}</p>}
+      {loaded && <loaded.Intent desk={desk} />}
       <Field desk={desk} channel={channel} />
     </section>
   );
@@ -46,23 +47,6 @@ function warningText(desk, channel, across) {
   if (channel.kind === "direct") return t("composer_direct");
   const side = desk.live.side(delegationOf(channel.channel));
   return t("composer_private", { side: side ? titled(side.title) : delegationOf(channel.channel) });
-}
-
-/** What the text will be, if not a new message. @param {{ desk: Desk }} props */
-function Intent({ desk }) {
-  const replying = desk.replying.value;
-  if (!replying && !desk.correcting.value) return null;
-  const name = replying ? desk.live.nameOf(replying.sender) : "";
-  return (
-    <p class="intent">
-      <Icon name={replying ? "reply" : "pen"} />
-      <span>{replying ? t("composer_replying", { name }) : t("composer_correcting")}</span>
-      {replying && <bdi class="quote-text">{replying.text}</bdi>}
-      <button type="button" class="button quiet small" onClick={() => desk.reply(undefined)}>
-        {t("cancel")}
-      </button>
-    </p>
-  );
 }
 
 /** @param {{ desk: Desk, channel: Channel }} props */

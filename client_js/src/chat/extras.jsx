@@ -31,6 +31,7 @@ export { ComposerTray } from "./composer_tray.jsx";
 export { DateSheet } from "./date_sheet.jsx";
 export { FailedDelivery } from "./failed_delivery.jsx";
 export { HelpSheet } from "./help_sheet.jsx";
+export { Intent } from "./intent.jsx";
 export { MentionCompletion, MentionList } from "./mention_list.jsx";
 export { MessageActions } from "./message_actions.jsx";
 export { moveBetweenMessages } from "./message_keys.js";

@@ -3,6 +3,8 @@
  * @type {Readonly<Record<string, string>>}
  */
 export const en = {
+  composer_correcting: "Correcting your message",
+  composer_replying: "Replying to {name}",
   switcher: "Go to",
   switcher_label: "Channel or person",
   switcher_none: "Nothing of that name.",

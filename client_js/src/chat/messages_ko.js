@@ -3,6 +3,8 @@
  * @type {Readonly<Record<string, string>>}
  */
 export const ko = {
+  composer_correcting: "메시지 정정 중",
+  composer_replying: "{name} 님에게 답장 중",
   switcher: "바로 가기",
   switcher_label: "대화방 또는 사람",
   switcher_none: "일치하는 이름이 없습니다.",

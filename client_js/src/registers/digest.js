@@ -1,5 +1,7 @@
 /** The digest of a proposal, made here of what is shown, so that one approves what one has read. (PROTOCOL.md §13.3) */
 
+import { sha256 } from "../shared/sha256.js";
+
 /** @typedef {import('../sdk/registers.js').Proposal} Proposal */
 
 /** The fields of each kind, as they are on the wire; those that another kind has are not part of it. @type {Record<string, readonly string[]>} */
@@ -28,9 +30,8 @@ export function contentOf({ proposal, subject, proposedBy, expiresMs }) {
 }
 
 /** SHA-256 of a text's UTF-8, in hexadecimal. @param {string} text */
-export async function sha256(text) {
-  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+export function textSha256(text) {
+  return sha256(new TextEncoder().encode(text));
 }
 
 /**
@@ -39,5 +40,5 @@ export async function sha256(text) {
  */
 export async function isTrueDigest(proposal) {
   const content = contentOf(proposal);
-  return content !== undefined && (await sha256(content)) === proposal.digest;
+  return content !== undefined && (await textSha256(content)) === proposal.digest;
 }

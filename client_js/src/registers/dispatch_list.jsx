@@ -14,7 +14,8 @@ import { Stamp } from "./stamp.jsx";
 
 /** @typedef {import('./register_desk.js').RegisterDesk} RegisterDesk */
 /** @typedef {import('../sdk/registers.js').Dispatch} Dispatch */
-/** @typedef {{ state: string, side: string, precedence: string, year: string, overdue: boolean }} Filter */
+/** @typedef {{ state: string, side: string, precedence: string, waitsOn: string, year: string,
+ *   overdue: boolean }} Filter */
 
 /** In the order in which a dispatch passes through them. */
 const STATES = [
@@ -45,6 +46,7 @@ export function DispatchList({ registers, channel }) {
     state: channel.kind === "side" ? "draft" : "",
     side: "",
     precedence: "",
+    waitsOn: "",
     year: "",
     overdue: false,
   });
@@ -103,12 +105,12 @@ function useLines(registers, filter) {
   const more = useSignal(false);
   /** @type {import('@preact/signals').Signal<{ name: string } | undefined>} */
   const failure = useSignal(undefined);
-  const { state, side, precedence, year, overdue } = filter;
+  const { state, side, precedence, waitsOn, year, overdue } = filter;
   const version = registers.version.value;
 
   /** @param {number} limit @param {number} [beforeMs] */
   const load = async (limit, beforeMs) => {
-    const wanted = { state, side, precedence, overdue, year: Number(year), limit, beforeMs };
+    const wanted = { state, side, precedence, waitsOn, overdue, year: Number(year), limit, beforeMs };
     const page = await registers.registers.dispatches(wanted);
     more.value = page.more;
     return page.dispatches;
@@ -133,7 +135,7 @@ function useLines(registers, filter) {
       isOver = true;
       clearInterval(timer);
     };
-  }, [version, state, side, precedence, year, overdue]);
+  }, [version, state, side, precedence, waitsOn, year, overdue]);
 
   const loadMore = async () => {
     try {
@@ -169,8 +171,14 @@ function Filters({ registers, filter, change }) {
       <Filter
         label={t("precedence")}
         value={filter.precedence}
-        choices={PRECEDENCES.filter((name) => name !== "").map((name) => [name, t(`precedence_${name}`)])}
+        choices={PRECEDENCES.map((name) => name || "routine").map((name) => [name, t(`precedence_${name}`)])}
         onChange={(precedence) => change({ precedence })}
+      />
+      <Filter
+        label={t("filter_waits_on")}
+        value={filter.waitsOn}
+        choices={live.sides.map(({ id, title }) => [id, titled(title)])}
+        onChange={(waitsOn) => change({ waitsOn })}
       />
       <Filter
         label={t("filter_year")}

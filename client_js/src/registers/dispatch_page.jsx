@@ -3,12 +3,13 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
+import { AttachedFiles } from "../shared/attached.jsx";
 import { errorText } from "../shared/error_text.js";
 import { locale, t } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
 import { SideLabel } from "../shared/side_label.jsx";
 import { now } from "../shared/ticking.js";
-import { sha256 } from "./digest.js";
+import { textSha256 } from "./digest.js";
 import { DispatchActions } from "./dispatch_actions.jsx";
 import { Precedence, sideText } from "./dispatch_list.jsx";
 import { named } from "./plain_words.js";
@@ -175,7 +176,7 @@ function Content({ content }) {
   const { body, items } = content;
   useEffect(() => {
     isTrue.value = undefined;
-    sha256(body).then(
+    textSha256(body).then(
       (hash) => {
         isTrue.value = hash === content.sha256;
       },
@@ -209,6 +210,7 @@ function Content({ content }) {
         <span>{isTrue.value === undefined ? t("hash") : t(isTrue.value ? "hash_true" : "hash_false")}</span>
         <code>{content.sha256}</code>
       </p>
+      <AttachedFiles channel={content.channel} files={content.attachments} isFormal />
     </>
   );
 }

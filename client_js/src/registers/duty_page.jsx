@@ -128,14 +128,20 @@ function Items({ items }) {
     <ul class="open-items">
       {items.map(({ kind, name, text }) => (
         <li key={`${kind} ${name} ${text}`}>
-          <span class="tag">{named("open_item_", kind)}</span>{" "}
-          <bdi>{kind === "line_check" ? name.replace("T", " ") : name}</bdi>{" "}
+          <span class="tag">{named("open_item_", kind)}</span> <bdi>{itemName(kind, name)}</bdi>{" "}
           {/* Of a line check it is the outcome's name; of anything else, what somebody wrote. */}
           <span dir="auto">{kind === "line_check" ? named("outcome_", text) : text}</span>
         </li>
       ))}
     </ul>
   );
+}
+
+/** What people call it. @param {string} kind @param {string} name */
+function itemName(kind, name) {
+  if (kind === "line_check") return name.replace("T", " ");
+  // A dispatch without a number is named by an id, which tells nobody anything; its subject stands beside it.
+  return kind === "dispatch" && !name.includes("-") ? t("state_of_draft") : name;
 }
 
 /** @param {{ registers: RegisterDesk, handover: Handover }} props */

@@ -36,6 +36,7 @@ export function FormDialog({ registers, title, effect, submit, isGrave = false, 
     if (isUnderWay.value) return;
     const fields = new FormData(/** @type {HTMLFormElement} */ (event.currentTarget));
     isUnderWay.value = true;
+    failure.value = undefined;
     try {
       await send(fields, key);
       // Closed before it is taken away, or the browser forgets where the focus was.

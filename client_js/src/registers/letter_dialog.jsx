@@ -1,10 +1,14 @@
 /** Writing a dispatch: who writes to whom about what, the text, and what must arrive to the letter. */
 
 import { useSignal } from "@preact/signals";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 
-import { MAX_TEXT_BYTES } from "../sdk/limits.js";
+import { named } from "../sdk/attachments.js";
+import { MAX_ATTACHMENTS, MAX_TEXT_BYTES } from "../sdk/limits.js";
+import { AttachmentTray } from "../shared/attachment_tray.jsx";
 import { t } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
+import { Tray } from "../shared/tray.js";
 import { PRECEDENCES } from "./dispatch_list.jsx";
 import { ChoiceField, FormDialog, LineField, TextField, textIn } from "./form_dialog.jsx";
 
@@ -22,6 +26,9 @@ export function LetterDialog({ registers, whole, answers = "" }) {
   // Rows are told apart by a number of their own: what was typed stays with its row when another one is taken out.
   const rows = useSignal((content?.items ?? []).map((item, id) => ({ id, ...item })));
   const nextId = useSignal(rows.value.length);
+  const tray = useMemo(() => trayOf(registers, content), []);
+  const files = useRef(/** @type {HTMLFieldSetElement | null} */ (null));
+  useEffect(() => () => tray.close(), []);
   return (
     <FormDialog
       registers={registers}
@@ -30,7 +37,10 @@ export function LetterDialog({ registers, whole, answers = "" }) {
       submit={t("save_draft")}
       isWide
       send={async (fields, key) => {
-        const letter = letterIn(fields);
+        const attachments = await whenUp(tray);
+        // What was written while the files went up is saved with them.
+        const form = files.current?.form;
+        const letter = { ...letterIn(form ? new FormData(form) : fields), attachments };
         const saved = before
           ? await registers.registers.stepDispatch("dispatch_revise", before, { ...letter }, key)
           : await registers.registers.draftDispatch(letter, key);
@@ -118,11 +128,38 @@ export function LetterDialog({ registers, whole, answers = "" }) {
           </button>
         )}
       </fieldset>
+      <fieldset class="files" ref={files}>
+        <legend>{t("attach_formal")}</legend>
+        <small>{t("attach_formal_hint", { count: MAX_ATTACHMENTS })}</small>
+        <AttachmentTray
+          tray={tray}
+          afterRemoval={() => /** @type {HTMLElement | null} */ (files.current?.querySelector(".attach"))?.focus()}
+        >
+          {tray.held.value && (
+            <p class="tray-word" role="status">
+              {t("attach_held_draft")}
+            </p>
+          )}
+        </AttachmentTray>
+      </fieldset>
     </FormDialog>
   );
 }
 
-/** @param {FormData} fields @returns {Letter} */
+/** A dispatch's files go to the register of one's own drafts. @param {RegisterDesk} registers @param {WholeDispatch['content']} content */
+function trayOf(registers, content) {
+  return new Tray(`${registers.own}/dispatches`, {
+    maxBytes: registers.live.office.value?.limits?.get("attachment_bytes"),
+    present: (content?.attachments ?? []).map(named),
+  });
+}
+
+/** @param {Tray} tray @returns {Promise<NonNullable<Letter['attachments']>>} */
+function whenUp(tray) {
+  return new Promise((resolve, reject) => tray.whenUp(resolve, () => reject({ name: "attachment_unsaved" })));
+}
+
+/** What is written; the files are apart. @param {FormData} fields @returns {Letter} */
 function letterIn(fields) {
   const [kinds, labels, values] = ["kind", "label", "value"].map((name) => fields.getAll(name).map(String));
   return {

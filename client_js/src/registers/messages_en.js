@@ -43,6 +43,7 @@ export const en = {
   filter: "Which dispatches are shown",
   filter_state: "State",
   filter_side: "Sending side",
+  filter_waits_on: "Next step",
   filter_year: "Year",
   overdue: "Overdue",
   waits_on_us: "Waits on our side",

@@ -42,6 +42,7 @@ export const ko = {
   filter: "표시할 전통문",
   filter_state: "상태",
   filter_side: "보내는 측",
+  filter_waits_on: "다음 차례",
   filter_year: "연도",
   overdue: "기한 지남",
   waits_on_us: "우리 측 차례",

@@ -28,6 +28,8 @@ import { dispatchReplies } from "./dispatch_frames.js";
  * @property {string} addressee
  * @property {Precedence} [precedence]
  * @property {readonly DispatchItem[]} [items]
+ * @property {readonly import("./attachments.js").Named[]} [attachments] one's own uploads to `DELEGATION/dispatches`, or
+ *   what the version before has
  * @property {string} [reference] number of the dispatch that this one answers
  */
 

@@ -63,8 +63,6 @@ export const en = {
   composer_private: "Only {side} reads this",
   composer_direct: "Only the people named here read this",
   composer_read_only: "You can read this channel but not write in it.",
-  composer_correcting: "Correcting your message",
-  composer_replying: "Replying to {name}",
   composer_too_long: "Too long by {bytes} bytes",
   suspended: "Suspended",
   cancel: "Cancel",

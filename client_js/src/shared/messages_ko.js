@@ -63,8 +63,6 @@ export const ko = {
   composer_private: "{side}만 읽습니다",
   composer_direct: "여기에 표시된 사람만 읽습니다",
   composer_read_only: "읽을 수만 있는 대화방입니다.",
-  composer_correcting: "메시지 정정 중",
-  composer_replying: "{name} 님에게 답장 중",
   composer_too_long: "{bytes}바이트 초과",
   suspended: "연락 중지",
   cancel: "취소",
