@@ -1,8 +1,9 @@
-"""Takes pictures of the chat's screens from the demonstration's people: `python tests/browser/screenshots.py OUTDIR`.
+"""Takes pictures of the pages from the demonstration's people: `python -m tests.browser.screenshots OUTDIR`.
 
 They are looked at by people before a change of the pages is called done; three small ones stand in the README.
 """
 
+import re
 import shutil
 import sys
 import tempfile
@@ -18,12 +19,18 @@ from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.core.line_check_schedule import Schedule
 from liaison.wiring import BackOffice
 from tests.live_server import LiveServer
+from tests.postgres_server import PostgresServer
+from tests.system.shared_stores import settings_of_workers
 
 _SEOUL = {"timezone_id": "Asia/Seoul"}
 _DESKTOP = {"width": 1044, "height": 530}
+_OPERATIONS = {"width": 1280, "height": 800}
 _PHONE = {"width": 390, "height": 780}
 _START_MS = 1_795_480_000_000
 _MINUTE_MS = 60_000
+_RECORD = re.compile("Signed record|서명")
+# Two steps of figures, after which each node has told of itself.
+_FIGURES_MS = 15_000
 
 # Who, after how many minutes, what.
 _TALK: Sequence[tuple[str, int, str]] = (
@@ -83,12 +90,37 @@ def _show_registers(page: Page, out: Path, name: str) -> None:
     page.keyboard.press("Escape")
 
 
-def _sign_in(page: Page, server: LiveServer, user: str) -> None:
+def _sign_record(page: Page, text: str) -> None:
+    """Let a head say something about the weather, make a key in their browser, and sign what was said."""
+    page.locator('.channels a[href="#joint/weather"]').click()
+    page.locator("#composer").fill(text)
+    page.locator("#composer").press("Enter")
+    page.locator(".message [data-state=delivered]").last.wait_for(state="attached")
+    page.get_by_role("button", name="Signed record").click()
+    page.get_by_role("button", name="Make a key for our side").click()
+    page.get_by_role("button", name="Sign for our side").click()
+    page.locator(".key[data-turned=true]").first.wait_for()
+
+
+def _show_record(page: Page, out: Path, name: str) -> None:
+    """Take the signed record of the channel that the heads have signed."""
+    if page.locator(".narrow-only").first.is_visible():
+        page.locator(".narrow-only").first.click()
+    page.locator('.channels a[href="#joint/weather"]').click()
+    page.locator(".message").last.wait_for()
+    page.locator(".conversation-head").get_by_role("button", name=_RECORD).click()
+    page.locator(".key[data-turned=true]").nth(1).wait_for()
+    page.screenshot(path=out / f"record-{name}.png")
+    page.keyboard.press("Escape")
+
+
+def _sign_in(page: Page, server: LiveServer, user: str, *, is_empty: bool = False) -> None:
     page.goto(f"{server.url}/#joint/general")
     page.locator("[name=user]").fill(user)
     page.locator("[name=password]").fill(server.password_of(user))
     page.locator("button[type=submit]").click()
-    page.locator(".message").last.wait_for()
+    if not is_empty:
+        page.locator(".message").last.wait_for()
     page.locator(".person").first.wait_for()
     page.evaluate("() => document.fonts.ready")
 
@@ -104,12 +136,16 @@ def main(out: Path) -> None:
         server.administer(_registers)
         with server:
             _take_all(server, play, out)
+        with PostgresServer() as postgres:
+            _take_operations(Path(folder), postgres, play, out)
 
 
 def _take_all(server: LiveServer, play: Playwright, out: Path) -> None:
     browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-    colleague = browser.new_context().new_page()
-    _sign_in(colleague, server, "north-head")
+    for head, text in (("south-head", "내일 오전 비, 시간당 5 mm 안팎입니다."), ("north-head", "접수하였습니다.")):
+        colleague = browser.new_context(locale="en-GB").new_page()
+        _sign_in(colleague, server, head)
+        _sign_record(colleague, text)
     for locale, language in (("ko-KR", "ko"), ("en-GB", "en")):
         for scheme in ("light", "dark"):
             context = browser.new_context(locale=locale, color_scheme=scheme, viewport=_DESKTOP, **_SEOUL)  # type: ignore[arg-type]
@@ -138,6 +174,7 @@ def _take_all(server: LiveServer, play: Playwright, out: Path) -> None:
             page.locator(".result").first.wait_for()
             page.screenshot(path=out / f"search-{name}.png")
             page.set_viewport_size({"width": 1180, "height": 760})
+            _show_record(page, out, name)
             _show_registers(page, out, name)
             context.close()
     phone = browser.new_context(locale="ko-KR", viewport=_PHONE, has_touch=True, **_SEOUL)  # type: ignore[arg-type]
@@ -152,8 +189,38 @@ def _take_all(server: LiveServer, play: Playwright, out: Path) -> None:
     page.locator(".conversation-head .narrow-only").click()
     page.screenshot(path=out / "phone-channels-ko.png")
     page.locator('.channels a[href="#joint/general"]').click()
+    _show_record(page, out, "phone-ko")
     _show_registers(page, out, "phone-ko")
     browser.close()
+
+
+def _take_operations(folder: Path, postgres: PostgresServer, play: Playwright, out: Path) -> None:
+    """Take the page for operations of an office of two nodes."""
+    settings = settings_of_workers(postgres, 2)
+    with LiveServer(folder / "nodes", settings) as server:
+        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for user in ("south-1", "north-1", "north-2"):
+            page = browser.new_context().new_page()
+            _sign_in(page, server, user, is_empty=True)
+        state = None
+        for locale, language in (("ko-KR", "ko"), ("en-GB", "en")):
+            context = browser.new_context(locale=locale, viewport=_OPERATIONS, storage_state=state, **_SEOUL)  # type: ignore[arg-type]
+            page = context.new_page()
+            page.goto(f"{server.url}/ops")
+            if state is None:
+                page.locator("[name=user]").fill("ops")
+                page.locator("[name=password]").fill(server.password_of("ops"))
+                page.locator("button[type=submit]").click()
+            page.locator("table.nodes tbody tr").nth(2).wait_for(timeout=_FIGURES_MS)
+            page.locator(".plot canvas").nth(6).wait_for()
+            state = context.storage_state()
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                page.screenshot(path=out / f"ops-{scheme}-{language}.png", full_page=True)
+            page.set_viewport_size(_PHONE)  # type: ignore[arg-type]
+            page.screenshot(path=out / f"ops-phone-{language}.png", full_page=True)
+            context.close()
+        browser.close()
 
 
 if __name__ == "__main__":

@@ -402,6 +402,9 @@ def test_server_that_is_killed_comes_back_and_the_outbox_is_sent_once_without_a_
         south.say(f"끊긴 동안 {number}")
     expect(south.message("끊긴 동안 2").locator("[data-state=queued]")).to_be_visible()
     server.start()
+    for screen in (south, north):
+        # As when a network comes back; that it is tried again without a hint as well shows elsewhere.
+        screen.page.evaluate("() => window.dispatchEvent(new Event('online'))")
     expect(north.messages.last).to_have_text("끊긴 동안 2", timeout=30_000)
     expect(south.page.locator("[data-state=queued]")).to_have_count(0)
     for screen in (south, north):

@@ -1,80 +1,60 @@
 """Everybody can use the page: with a screen reader, without a mouse, in both languages and both appearances."""
 
 import re
-from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Route, expect
 
-from tests.browser.conftest import BRITISH, KOREAN, ROOT, OpenPage, SignIn, SitDown
+from tests.browser.axe import serious_findings
+from tests.browser.conftest import BRITISH, KOREAN, OpenPage, SignIn, SitDown
 from tests.live_server import LiveServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
 
-_AXE = ROOT / "client_js/node_modules/axe-core/axe.min.js"
-
-
-def _findings(page: Page) -> list[str]:
-    """What axe-core finds serious or critical on the screen as it is."""
-    # Not as a script of the page: its policy lets no such script run.
-    page.evaluate(Path(_AXE).read_text(encoding="utf-8"))
-    found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")
-    return [
-        f"{finding['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
-        for finding in found
-        if finding["impact"] in {"serious", "critical"}
-        for node in finding["nodes"]
-    ]
-
 
 # Axe looks at everything on eight screens.
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("locale", [KOREAN, BRITISH], ids=["ko", "en"])
-def test_no_screen_has_a_serious_finding(
-    open_page: OpenPage, sit_down: SitDown, locale: dict[str, str], scheme: str
-) -> None:
-    login = open_page(**locale, color_scheme=scheme)
+def test_no_screen_has_a_serious_finding(open_page: OpenPage, sit_down: SitDown, locale: dict[str, str]) -> None:
+    login = open_page(**locale)
     expect(login.locator("[name=user]")).to_be_visible()
-    findings = {"login": _findings(login)}
-    screen = sit_down("south-1", **locale, color_scheme=scheme)
+    findings = {"login": serious_findings(login)}
+    screen = sit_down("south-1", **locale)
     page = screen.page
     screen.say("@South head 접근성 점검")
     expect(screen.messages.last).to_contain_text("접근성 점검")
     screen.messages.last.hover()
     expect(page.locator(".actions")).to_be_visible()
-    findings["chat"] = _findings(page)
+    findings["chat"] = serious_findings(page)
     for sheet, keys in (("switcher", "Control+k"), ("help", "Control+/"), ("date", "Control+Shift+D")):
         page.keyboard.press(keys)
         expect(page.locator(f"dialog.{sheet}")).to_be_visible()
-        findings[sheet] = _findings(page)
+        findings[sheet] = serious_findings(page)
         page.keyboard.press("Escape")
         expect(page.locator("dialog.sheet")).to_have_count(0)
     page.locator(".own").click()
-    findings["menu"] = _findings(page)
+    findings["menu"] = serious_findings(page)
     page.locator(".menu > .button").first.click()
     expect(page.locator(".sign-ins li").first).to_be_visible()
-    findings["account"] = _findings(page)
+    findings["account"] = serious_findings(page)
     page.keyboard.press("Escape")
     page.keyboard.press("Control+Shift+F")
     page.get_by_role("searchbox").fill("접근성")
     page.get_by_role("searchbox").press("Enter")
     expect(page.locator(".result").first).to_be_visible()
-    findings["search"] = _findings(page)
+    findings["search"] = serious_findings(page)
     assert {name: found for name, found in findings.items() if found} == {}
 
 
 # Axe looks at everything on seven screens.
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("locale", [KOREAN, BRITISH], ids=["ko", "en"])
 def test_no_screen_of_the_registers_has_a_serious_finding(
-    sit_down: SitDown, registers: None, locale: dict[str, str], scheme: str
+    sit_down: SitDown, registers: None, locale: dict[str, str]
 ) -> None:
-    page = sit_down("north-head", "joint/crossings", **locale, color_scheme=scheme).page
+    page = sit_down("north-head", "joint/crossings", **locale).page
     expect(page.locator(".suspension .resumption")).to_be_visible()
-    findings = {"suspended": _findings(page)}
+    findings = {"suspended": serious_findings(page)}
     for channel, waited_for in (
         ("joint/administration", ".proposal"),
         ("joint/line-checks", ".strip"),
@@ -82,20 +62,20 @@ def test_no_screen_of_the_registers_has_a_serious_finding(
     ):
         page.locator(f'.channels a[href="#{channel}"]').click()
         expect(page.locator(waited_for).first).to_be_visible()
-        findings[channel] = _findings(page)
+        findings[channel] = serious_findings(page)
     page.locator(".register-tools .primary").click()
     page.locator(".items > button").click()
-    findings["letter"] = _findings(page)
+    findings["letter"] = serious_findings(page)
     page.keyboard.press("Escape")
     # The focus is where it was before the dialog.
     expect(page.locator(".register-tools .primary")).to_be_focused()
     page.locator(".dispatch-line", has_text="기상 자료").click()
     expect(page.locator(".history li").first).to_be_visible()
-    findings["dispatch"] = _findings(page)
+    findings["dispatch"] = serious_findings(page)
     page.locator('.channels a[href="#joint/administration"]').click()
     page.locator(".segments button").last.click()
     expect(page.locator(".administration-log > li").first).to_be_visible()
-    findings["log"] = _findings(page)
+    findings["log"] = serious_findings(page)
     assert {name: found for name, found in findings.items() if found} == {}
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import SignIn, SitDown
+from tests.browser.axe import serious_findings
+from tests.browser.conftest import BRITISH, SignIn, SitDown
 from tests.live_server import LiveServer
 from tests.postgres_server import PASSWORD, PostgresServer
 from tests.redis_server import shared_redis
@@ -80,3 +81,38 @@ def test_a_node_is_chosen_for_the_charts_and_stays_chosen_in_the_address(sign_in
     ops.reload()
     expect(heading).to_contain_text(name, timeout=_FIGURES_MS)
     expect(rows.nth(2).get_by_role("button")).to_have_attribute("aria-pressed", "true", timeout=_FIGURES_MS)
+    assert serious_findings(ops) == []
+
+
+# The column of a session's node, after the row's heading.
+_NODE = 3
+
+
+def test_sessions_of_both_nodes_are_in_one_table_and_end_at_whichever_they_are(
+    sign_in: SignIn, sit_down: SitDown
+) -> None:
+    ops = sign_in("ops", "/ops", **BRITISH)
+    rows = ops.locator("#sessions tbody tr")
+    nodes = ops.locator("#sessions").get_by_label("Node", exact=True)
+    south = sit_down("south-1", **BRITISH)
+    session = rows.filter(has_text="south-1")
+    expect(session).to_have_count(1)
+    own_node = rows.filter(has=ops.get_by_text("ops", exact=True)).locator("td").nth(_NODE).inner_text()
+    # The kernel chooses the node; that it chooses the same so often is one chance in four thousand.
+    for _ in range(12):
+        if session.locator("td").nth(_NODE).inner_text() != own_node:
+            break
+        south.page.reload()
+        expect(south.link).to_have_text("Connected")
+        expect(session).to_have_count(1)
+    other_node = session.locator("td").nth(_NODE).inner_text()
+    assert other_node != own_node
+    expect(nodes.locator("option")).to_have_text(["All nodes", *sorted([own_node, other_node])])
+    session.get_by_role("button", name="Disconnect").click()
+    ops.get_by_role("dialog").get_by_role("button", name="Disconnect").click()
+    expect(ops.get_by_text("South 1 was disconnected.")).to_be_visible()
+    expect(south.link).to_have_text("Connected")
+    changed = ops.locator(".changes li", has_text="South 1").filter(has_text="disconnected by operations")
+    expect(changed.first).to_be_visible()
+    expect(ops.locator("table.nodes tbody tr")).to_have_count(3, timeout=_FIGURES_MS)
+    assert serious_findings(ops) == []
