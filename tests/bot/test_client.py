@@ -158,8 +158,8 @@ async def test_client_comes_back_when_the_go_away_said() -> None:
 
 async def test_client_does_not_come_back_after_a_go_away_that_says_never() -> None:
     async with listening() as peer, connected(peer) as (client, talk):
-        await talk.send(frames.GoAway(CloseCode.GOING_AWAY, "office closed", -1))
-        await talk.close(CloseCode.GOING_AWAY)
+        await talk.send(frames.GoAway(CloseCode.SERVICE_RESTART, "office closed", -1))
+        await talk.close(CloseCode.SERVICE_RESTART)
         with pytest.raises(FinalClose, match="office closed"):
             await client.until_final()
 
@@ -405,7 +405,7 @@ async def test_corrections_withdrawals_and_reactions_are_keyed_like_messages() -
             assert (await doing).seq == 9
 
 
-@pytest.mark.parametrize(("text", "name"), [("x" * 70_000, "frame_too_large"), ("lone \ud83d", "invalid")])
+@pytest.mark.parametrize(("text", "name"), [("x" * 70_000, "too_large"), ("lone \ud83d", "invalid")])
 async def test_what_can_not_be_a_frame_is_refused_without_harm_to_the_connection(text: str, name: str) -> None:
     async with listening() as peer, connected(peer) as (client, talk):
         with pytest.raises(Refused, match=name):

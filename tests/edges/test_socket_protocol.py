@@ -216,13 +216,13 @@ async def test_our_close_says_its_code_after_what_was_queued_and_waits_for_the_p
 
 async def test_a_peer_that_never_answers_our_close_is_dropped_after_two_seconds(server: EchoServer) -> None:
     peer, echo = await server.connect()
-    echo.socket.close(CloseCode.GOING_AWAY, "moving")
-    assert await peer.close_code() == CloseCode.GOING_AWAY
+    echo.socket.close(CloseCode.SERVICE_RESTART, "moving")
+    assert await peer.close_code() == CloseCode.SERVICE_RESTART
     server.pass_time(1_900)
     assert not echo.socket._transport.is_closing()
     server.pass_time(500)
     await echo.closed.wait()
-    assert echo.causes == ["going away"]
+    assert echo.causes == ["service restart"]
 
 
 async def test_what_one_turn_of_the_loop_sends_leaves_in_one_write(

@@ -1,7 +1,11 @@
 """Each error is one row, and the tree says what becomes of the connection."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from liaison.protocol import errors
 from liaison.protocol.close_codes import CloseCode, may_reconnect
 from liaison.protocol.errors import ErrorCode, LiaisonError, Refused, RemoteProtocolError, Unavailable
 
@@ -31,6 +35,16 @@ def test_http_statuses_are_errors_that_agree_on_whose_turn_it_is(error: ErrorCod
 @pytest.mark.parametrize("error", [error for error in ErrorCode if error.value.close_code is not None])
 def test_a_close_agrees_with_its_error_on_trying_again(error: ErrorCode) -> None:
     assert may_reconnect(error.value.close_code) is error.value.temporary
+
+
+def test_every_error_and_close_code_is_sent_by_something() -> None:
+    """What nothing sends is a promise that nobody keeps; a row of a table doesn't name its own member."""
+    server = Path(errors.__file__).parents[1]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in server.rglob("*.py"))
+    assert {error.name for error in ErrorCode} - set(re.findall(r"ErrorCode\.([A-Z_]+)", code)) == set()
+    carried = {error.value.close_code for error in ErrorCode}
+    named = {CloseCode[name] for name in re.findall(r"\bCloseCode\.([A-Z_]+)", code) if name in CloseCode.__members__}
+    assert set(CloseCode) - named - carried == set()
 
 
 def test_who_must_wait_is_told_how_long() -> None:

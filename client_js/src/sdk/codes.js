@@ -10,7 +10,6 @@ export const CLOSE_CODES = new Map([
   [1007, "invalid_data"],
   [1009, "message_too_big"],
   [1012, "service_restart"],
-  [4000, "going_away"],
   [4001, "slow"],
   [4002, "unknown_outcome"],
   [4003, "no_pong"],
@@ -22,7 +21,6 @@ export const CLOSE_CODES = new Map([
   [4503, "revoked"],
   [4504, "too_many_sessions"],
   [4505, "flooding"],
-  [4506, "signed_out"],
 ]);
 
 /** Numbers of the errors that the server answers with, by name. @type {ReadonlyMap<string, number>} */
@@ -33,7 +31,6 @@ export const ERROR_CODES = new Map([
   ["already_connected", 103],
   ["invalid", 104],
   ["too_large", 105],
-  ["frame_too_large", 106],
   ["unauthenticated", 200],
   ["authentication_timeout", 201],
   ["revoked", 202],

@@ -8,7 +8,6 @@ import { hasText, t } from "./i18n.js";
  * @type {ReadonlyMap<string, string>}
  */
 const ALIKE = new Map([
-  ["frame_too_large", "too_large"],
   ["not_connected", "unauthenticated"],
   ["authentication_timeout", "timeout"],
   ["busy", "rate_limited"],

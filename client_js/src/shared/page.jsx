@@ -20,7 +20,7 @@ import { applyTheme } from "./theme.js";
 /** @typedef {{ LoginForm: typeof import('./login_form.jsx').LoginForm }} LoginModule */
 
 /** Reasons for a final close that say nothing a person didn't know. */
-const EXPECTED_ENDS = new Set(["signed_out", "unauthenticated", "not_connected"]);
+const EXPECTED_ENDS = new Set(["unauthenticated", "not_connected"]);
 
 /**
  * @param {string} titleKey

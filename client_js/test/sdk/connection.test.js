@@ -290,11 +290,11 @@ describe("go_away", () => {
   test("with -1 is final, whatever the code of the close", async () => {
     const bench = new Bench();
     await bench.connect();
-    bench.socket.push({ type: "go_away", code: 4506, reason: "signed out", reconnect_after_ms: -1 });
+    bench.socket.push({ type: "go_away", code: 4503, reason: "revoked", reconnect_after_ms: -1 });
     bench.socket.drop(1006);
     await bench.time.advance(600_000);
     assert.equal(bench.client.state.name, "stopped");
-    assert.equal(reasonOf(bench)?.name, "signed_out");
+    assert.equal(reasonOf(bench)?.name, "revoked");
     assert.equal(bench.sockets.length, 1);
   });
 

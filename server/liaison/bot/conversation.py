@@ -48,7 +48,7 @@ class Conversation:
             on_answer(refusal(ErrorCode.INVALID, f"this {command} has a field that can't be sent: {error}"))
             return
         if len(frame) > MAX_FRAME_BYTES:
-            on_answer(refusal(ErrorCode.FRAME_TOO_LARGE, f"this {command} takes more than {MAX_FRAME_BYTES} bytes"))
+            on_answer(refusal(ErrorCode.TOO_LARGE, f"this {command} takes more than {MAX_FRAME_BYTES} bytes"))
             return
         self._asked[command_id] = on_answer
         self._outgoing.append(frame)

@@ -14,7 +14,6 @@ class CloseCode(IntEnum):
     MESSAGE_TOO_BIG = 1009
     SERVICE_RESTART = 1012
 
-    GOING_AWAY = 4000
     SLOW = 4001
     UNKNOWN_OUTCOME = 4002
     NO_PONG = 4003
@@ -27,7 +26,6 @@ class CloseCode(IntEnum):
     REVOKED = 4503
     TOO_MANY_SESSIONS = 4504
     FLOODING = 4505
-    SIGNED_OUT = 4506
 
 
 # Standard codes after which trying again can't help: the same bytes would be refused again.

@@ -33,7 +33,6 @@ class ErrorCode(Enum):
     ALREADY_CONNECTED = ErrorRow(103, False, 409)
     INVALID = ErrorRow(104, False, 400)
     TOO_LARGE = ErrorRow(105, False, 413)
-    FRAME_TOO_LARGE = ErrorRow(106, False, 413, CloseCode.MESSAGE_TOO_BIG)
 
     UNAUTHENTICATED = ErrorRow(200, False, 401, CloseCode.UNAUTHENTICATED)
     AUTHENTICATION_TIMEOUT = ErrorRow(201, False, 408, CloseCode.AUTHENTICATION_TIMEOUT)
