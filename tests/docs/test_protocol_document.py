@@ -14,7 +14,7 @@ from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.core.permissions import RULES, Action, Need
 from liaison.core.presence import Cause
 from liaison.core.rights import Role
-from liaison.core.session import TABLE, Event, State
+from liaison.core.session import TABLE, Event, State, diagram
 from liaison.edges.api import Api, Route
 from liaison.office import office as office_module
 from liaison.protocol import frames, limits
@@ -180,6 +180,10 @@ def test_the_state_table_is_the_one_in_the_code() -> None:
                 after = ErrorCode[name(cell).upper()] if "`" in cell else State[cell.upper()]
                 documented[state, Event[event.upper()]] = after
     assert documented == TABLE
+
+
+def test_the_picture_of_a_session_is_drawn_from_the_table() -> None:
+    assert re.findall(r"```mermaid\n(.*?)\n```", section(PROTOCOL, "3.3"), re.DOTALL) == [diagram()]
 
 
 def test_the_permission_table_is_the_one_in_the_code() -> None:

@@ -2,14 +2,15 @@
 
 import re
 import typing
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import pytest
 
-from liaison.core import dispatch, duty, line_check, side_keys, two_keys
+from liaison.core import dispatch, duty, line_check, side_keys, suspension, two_keys
 from liaison.office.administration import AdministrationDepartment
 from liaison.office.dispatches import DispatchDepartment
 from liaison.office.duty import DutyDepartment
@@ -22,6 +23,7 @@ from liaison.protocol import (
     line_check_frames,
     record_frames,
 )
+from liaison.protocol.errors import ErrorCode
 from tests.docs.markdown import document, fields, name, names, section, table
 
 Kind = type[msgspec.Struct]
@@ -34,7 +36,8 @@ class Documented:
     number: str
     department: Any
     commands: Any
-    diagram: Callable[[], str]
+    machines: Sequence[Any]
+    errors: range
     objects: Mapping[str, Kind]
 
     @property
@@ -56,7 +59,8 @@ REGISTERS = [
         "13.1",
         DispatchDepartment,
         dispatch_frames.DispatchCommand,
-        dispatch.diagram,
+        [dispatch],
+        range(600, 620),
         {
             "item": dispatch_frames.DispatchItem,
             "dispatch": dispatch_frames.DispatchLine,
@@ -69,7 +73,8 @@ REGISTERS = [
         "13.2",
         LineCheckDepartment,
         line_check_frames.LineCheckCommand,
-        line_check.diagram,
+        [line_check],
+        range(620, 626),
         {
             "check": line_check_frames.LineCheckInfo,
             "day": line_check_frames.LineCheckDay,
@@ -80,7 +85,8 @@ REGISTERS = [
         "13.3",
         AdministrationDepartment,
         administration_frames.AdministrationCommand,
-        two_keys.diagram,
+        [suspension, two_keys],
+        range(640, 660),
         {
             "held message": administration_frames.HeldMessage,
             "proposal": administration_frames.ProposalInfo,
@@ -94,7 +100,8 @@ REGISTERS = [
         "13.4",
         RecordDepartment,
         record_frames.RecordCommand,
-        side_keys.diagram,
+        [side_keys],
+        range(660, 680),
         {
             "side key": record_frames.KeyInfo,
             "signed up to": record_frames.SignedUpToInfo,
@@ -105,7 +112,8 @@ REGISTERS = [
         "13.5",
         DutyDepartment,
         duty_frames.DutyCommand,
-        duty.diagram,
+        [duty],
+        range(626, 640),
         {
             "side": duty_frames.DutySide,
             "shift": duty_frames.ShiftInfo,
@@ -118,8 +126,38 @@ REGISTERS = [
 pytestmark = pytest.mark.parametrize("register", REGISTERS, ids=lambda register: str(register.number))
 
 
-def test_the_picture_is_drawn_from_the_table(register: Documented) -> None:
-    assert re.findall(r"```mermaid\n(.*?)\n```", register.text, re.DOTALL) == [register.diagram()]
+def pictures(text: str) -> list[str]:
+    return re.findall(r"```mermaid\n(.*?)\n```", text, re.DOTALL)
+
+
+def refusals(table_: Mapping[tuple[Any, Any], Any]) -> list[str]:
+    """Give the rows that say, state by state, which error answers what its table doesn't have."""
+    rows = []
+    for state in dict.fromkeys(state for state, _ in table_):
+        refused = {event.value: cell for (at, event), cell in table_.items() if at is state and cell in ErrorCode}
+        if not refused:
+            continue
+        usual = Counter(refused.values()).most_common(1)[0][0]
+        rare = [f"`{cell.wire_name}` to `{event}`" for event, cell in refused.items() if cell is not usual]
+        rows.append(f"| {state.value} | {', '.join([f'`{usual.wire_name}`', *rare])} |")
+    return rows
+
+
+def test_the_pictures_are_drawn_from_the_tables(register: Documented) -> None:
+    assert pictures(register.text) == [machine.diagram() for machine in register.machines]
+
+
+def test_what_each_state_refuses_is_told_with_its_error(register: Documented) -> None:
+    told = re.findall(r"^\| refusing state \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", register.text, re.MULTILINE)
+    assert [rows.splitlines() for rows in told] == [refusals(machine.TABLE) for machine in register.machines]
+
+
+def test_every_error_of_a_register_is_in_its_table_or_among_those_that_a_step_has_besides(register: Documented) -> None:
+    of_tables = {cell for machine in register.machines for cell in machine.TABLE.values() if cell in ErrorCode}
+    (said,) = re.findall(r"^Besides: (.*?)\.$", register.text, re.MULTILINE | re.DOTALL)
+    mine = [error for error in ErrorCode if error.value.code in register.errors]
+    assert names(said) == [error.wire_name for error in mine if error not in of_tables]
+    assert {error for error in of_tables if error.value.code >= 600} <= set(mine)
 
 
 def test_each_command_has_its_row_with_every_field_of_it_and_of_its_reply(register: Documented) -> None:

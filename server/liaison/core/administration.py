@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from liaison.core import suspension
 from liaison.core.entries import Draft, Entry, EntryKind
 from liaison.core.identifiers import NO_DELEGATION, OFFICE, ChannelId, DelegationId, UserId
 from liaison.core.profile import Granularity
@@ -165,6 +166,11 @@ class Suspension:
     time_ms: int
     seq: int = 0
 
+    @property
+    def state(self) -> suspension.State:
+        """How far it is carried out."""
+        return suspension.State.CLOSED if self.seq else suspension.State.ORDERED
+
 
 @dataclass(frozen=True, slots=True)
 class ExportRight:
@@ -203,6 +209,12 @@ class Affairs:
         if found is None:
             raise Refused(ErrorCode.NO_SUCH_PROPOSAL, "there is no such proposal")
         return found
+
+    def refuses(self, channel: ChannelId, event: suspension.Event) -> ErrorCode | None:
+        """Say why this can't happen to a channel now; None if it can."""
+        found = self.suspensions.get(channel)
+        after = suspension.TABLE[suspension.State.OPEN if found is None else found.state, event]
+        return after if isinstance(after, ErrorCode) else None
 
     def export_right(self, channel: ChannelId, now_ms: int) -> ExportRight:
         """Give the right to export a channel. Raises Refused(EXPORT_NOT_APPROVED)."""
@@ -319,7 +331,7 @@ def _take_effect(affairs: Affairs, done: Proposal, time_ms: int) -> Affairs:
 
 def _suspend(affairs: Affairs, record: Suspended, entry: Entry) -> Affairs:
     channel = ChannelId(record.channel)
-    if channel in affairs.suspensions:
+    if affairs.refuses(channel, suspension.Event.SUSPENDED):
         return affairs
     new = Suspension(
         name=record.suspension,
@@ -335,10 +347,10 @@ def _suspend(affairs: Affairs, record: Suspended, entry: Entry) -> Affairs:
 
 def _put_in_force(affairs: Affairs, record: InForce) -> Affairs:
     channel = ChannelId(record.channel)
-    suspension = affairs.suspensions.get(channel)
-    if suspension is None or suspension.name != record.suspension:
+    found = affairs.suspensions.get(channel)
+    if found is None or found.name != record.suspension or affairs.refuses(channel, suspension.Event.IN_FORCE):
         return affairs
-    return replace(affairs, suspensions={**affairs.suspensions, channel: replace(suspension, seq=record.seq)})
+    return replace(affairs, suspensions={**affairs.suspensions, channel: replace(found, seq=record.seq)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,8 +384,8 @@ def check_subject(affairs: Affairs, subject: Subject, now_ms: int) -> None:
     """Refuse what the log itself shows to be senseless. Raises Refused(NOT_SUSPENDED, PROPOSAL_TIME)."""
     match subject:
         case ResumeChannel():
-            suspension = affairs.suspensions.get(ChannelId(subject.channel))
-            if suspension is None or suspension.name != subject.suspension:
+            found = affairs.suspensions.get(ChannelId(subject.channel))
+            if found is None or found.name != subject.suspension:
                 raise Refused(ErrorCode.NOT_SUSPENDED, "the channel is not suspended, or not by this suspension")
         case AllowExport() if subject.until_ms <= now_ms:
             raise Refused(ErrorCode.PROPOSAL_TIME, "the right to export would have ended already")
@@ -404,8 +416,8 @@ def withdraw(affairs: Affairs, hand: Hand, name: str) -> Draft:
 
 def suspend(affairs: Affairs, hand: Hand, channel: ChannelId, authority: str, reason: str) -> Draft:
     """Give the entry that closes a channel. Raises Refused."""
-    if not hand.has_written(affairs) and channel in affairs.suspensions:
-        raise Refused(ErrorCode.ALREADY_SUSPENDED, "this channel is suspended already")
+    if not hand.has_written(affairs) and (refusal := affairs.refuses(channel, suspension.Event.SUSPENDED)):
+        raise Refused(refusal, "this channel is suspended already")
     return hand.writes(Suspended(proposal_name(hand.by, hand.key), channel, authority, reason))
 
 
@@ -414,16 +426,16 @@ def export(affairs: Affairs, hand: Hand, channel: ChannelId) -> Draft:
     return hand.writes(Exported(channel, affairs.export_right(channel, hand.now_ms).proposal))
 
 
-def closing(suspension: Suspension) -> Draft:
+def closing(ordered: Suspension) -> Draft:
     """Give the entry that closes a channel, in the channel itself; the same from whoever writes it."""
     data = {
-        "authority": suspension.authority,
-        "by": suspension.by,
-        "reason": suspension.reason,
-        "side": suspension.side,
-        "suspension": suspension.name,
+        "authority": ordered.authority,
+        "by": ordered.by,
+        "reason": ordered.reason,
+        "side": ordered.side,
+        "suspension": ordered.name,
     }
-    return _by_office(EntryKind.SUSPENSION, suspension.side, f"{suspension.name} suspends", data)
+    return _by_office(EntryKind.SUSPENSION, ordered.side, f"{ordered.name} suspends", data)
 
 
 def opening(proposal: Proposal) -> Draft:

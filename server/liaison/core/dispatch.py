@@ -166,6 +166,7 @@ _MOVES: Final[Mapping[State, Mapping[Event, State]]] = {
 # Where a refusal can say more than that the step isn't possible now.
 _REFUSALS: Final[Mapping[tuple[State, Event], ErrorCode]] = {
     **dict.fromkeys(product((State.CLOSED, State.VOID), Event), ErrorCode.DISPATCH_CLOSED),
+    **dict.fromkeys(product((State.NEW,), Event), ErrorCode.NO_SUCH_DISPATCH),
     (State.DRAFT, Event.NUMBERED): ErrorCode.DISPATCH_NOT_CLEARED,
     (State.AWAITING_READ_BACK, Event.ACKNOWLEDGED): ErrorCode.DISPATCH_NOT_READ_BACK,
     (State.READ_BACK, Event.ACKNOWLEDGED): ErrorCode.DISPATCH_NOT_READ_BACK,

@@ -60,6 +60,17 @@ TABLE: Final[Mapping[tuple[State, Event], State | ErrorCode]] = {
 }
 
 
+def diagram() -> str:
+    """Draw the table as a Mermaid state diagram; an error that ends the session leads to its end."""
+    lines = ["stateDiagram-v2", "    [*] --> open"]
+    for (state, event), cell in TABLE.items():
+        is_end = isinstance(cell, ErrorCode) and cell.value.close_code is not None
+        after = State.CLOSED if is_end else cell
+        if isinstance(after, State) and after is not state:
+            lines.append(f"    {state.name.lower()} --> {after.name.lower()}: {event.name.lower()}")
+    return "\n".join([*lines, "    closed --> [*]"])
+
+
 def step(state: State, event: Event) -> State | ErrorCode:
     """Say where `event` leads from `state`. A closed session stays closed, whatever still arrives.
 
