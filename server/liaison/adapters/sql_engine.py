@@ -4,11 +4,9 @@ One connection writes and others read. Blocking work runs through what the calle
 spot in a simulation.
 """
 
-import asyncio
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final, TypeVar
@@ -28,6 +26,7 @@ from liaison.adapters.sql_writer import (
     driver_of,
     storage_error,
 )
+from liaison.adapters.work_threads import WorkThreads
 
 T = TypeVar("T")
 
@@ -63,7 +62,7 @@ class Database:
         """Use `open_database` or `memory_database`."""
         self._writer_connection: Final = writer
         self._reader: Final = GroupReader(readers, run_read)
-        self._executors: tuple[ThreadPoolExecutor, ...] = ()
+        self._threads: tuple[WorkThreads, ...] = ()
         self._on_fatal: Callable[[str], None] = lambda _reason: None
         self._writer: Final = GroupWriter(writer, run_write, self._tell_fatal)
 
@@ -94,8 +93,8 @@ class Database:
     async def close(self) -> None:
         """Finish what is being written, refuse the rest, close the files. Idempotent."""
         await self._writer.close()
-        for executor in self._executors:
-            executor.shutdown()
+        for threads in self._threads:
+            threads.shutdown()
         self._reader.close()
         self._writer_connection.engine.dispose()
 
@@ -155,10 +154,10 @@ def open_database(path: Path) -> Database:
         if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
             raise SchemaError(f"{path} is not a database of liaison") from error
         raise storage_error(error) from error
-    write_thread = ThreadPoolExecutor(1, "database-writer")
-    read_threads = ThreadPoolExecutor(_READERS, "database-reader")
-    database = Database(writer, readers, _in(write_thread), _in(read_threads))
-    database._executors = (write_thread, read_threads)  # noqa: SLF001 # closed with what uses them
+    write_thread = WorkThreads(1, "database-writer")
+    read_threads = WorkThreads(_READERS, "database-reader")
+    database = Database(writer, readers, write_thread, read_threads)
+    database._threads = (write_thread, read_threads)  # noqa: SLF001 # closed with what uses them
     return database
 
 
@@ -209,13 +208,6 @@ def connect(path: Path | None, *, query_only: bool = False) -> Connection:
     if query_only:
         driver.execute("PRAGMA query_only = ON")
     return connection
-
-
-def _in(executor: ThreadPoolExecutor) -> RunBlocking:
-    def run(work: Callable[[], T], /) -> Awaitable[T]:
-        return asyncio.get_running_loop().run_in_executor(executor, work)
-
-    return run
 
 
 def migrate(connection: Connection, path: Path | None) -> None:

@@ -79,7 +79,7 @@ class GroupReader:
         self._free -= 1
         try:
             flight = asyncio.ensure_future(self._run(lambda: self._now(lambda reader: _run_all(jobs, reader))))
-        except RuntimeError:  # The executor is shut down.
+        except RuntimeError:  # The threads are shut down.
             self._free += 1
             self._refuse(jobs)
             return

@@ -221,7 +221,7 @@ class GroupWriter:
             return
         try:
             flight = asyncio.ensure_future(self._run(lambda: self._transaction.run(jobs)))
-        except RuntimeError as error:  # The executor is shut down: nothing was begun.
+        except RuntimeError as error:  # The threads are shut down: nothing was begun.
             for job in jobs:
                 job.error = StorageUnavailableError(str(error))
                 _answer(job)
