@@ -1,9 +1,12 @@
-"""The echo example against the real server: both are processes, and an official of the other side talks over HTTP."""
+"""The echo example against the real server: both are processes, and an official of the other side talks over HTTP.
+
+Where the server needn't be killed, also against four workers on one port over PostgreSQL and Redis.
+"""
 
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +17,9 @@ import pytest
 
 from liaison.bot import Client, FinalClose, Refused
 from tests.bot.programs import SERVER, finished, program
+from tests.live_server import LiveServer
+from tests.postgres_server import PostgresServer
+from tests.system.shared_stores import settings_of_workers
 
 pytestmark = pytest.mark.system
 
@@ -23,13 +29,19 @@ PATIENCE_S = 20
 
 
 @dataclass
-class Demo:
-    """A demonstration office that runs, and what it printed of itself."""
+class Served:
+    """An office that runs: where, a token of a bot, and the people's passwords."""
 
-    process: asyncio.subprocess.Process
     address: str
     token: str
     passwords: dict[str, str]
+
+
+@dataclass
+class Demo(Served):
+    """A demonstration office, and its process."""
+
+    process: asyncio.subprocess.Process
 
 
 @asynccontextmanager
@@ -42,11 +54,29 @@ async def demo(data: Path, port: int = 0) -> AsyncIterator[Demo]:
         assert process.stdout is not None
         async with asyncio.timeout(PATIENCE_S):
             printed = json.loads(await process.stdout.readline())
-        yield Demo(process, printed["address"], printed["token"], printed["passwords"])
+        yield Demo(printed["address"], printed["token"], printed["passwords"], process)
     finally:
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+@pytest.fixture(scope="module")
+def four_workers(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> Iterator[Served]:
+    server = LiveServer(tmp_path_factory.mktemp("workers") / "data", settings_of_workers(postgres_server, 4))
+    # Made before the start: a token of just now is known to one worker earlier than to another.
+    token = server.token("bot", "south", [CHANNEL])
+    with server:
+        yield Served(server.url, token, {"north-1": server.password_of("north-1")})
+
+
+@pytest.fixture(params=["one_node", "four_workers"])
+async def office(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
+    if request.param == "four_workers":
+        yield request.getfixturevalue("four_workers")
+        return
+    async with demo(tmp_path / "data") as served:
+        yield served
 
 
 class Official:
@@ -78,7 +108,7 @@ class Official:
 
 
 @asynccontextmanager
-async def signed_in(office: Demo, user: str) -> AsyncIterator[Official]:
+async def signed_in(office: Served, user: str) -> AsyncIterator[Official]:
     # The cookie jar takes no cookies from bare addresses unless it is told to.
     jar = aiohttp.CookieJar(unsafe=True)
     headers = {"Sec-Fetch-Site": "same-origin"}
@@ -95,10 +125,10 @@ async def followed(cursor: Path) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_echo_answers_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+async def test_echo_answers_and_goes_on_where_it_stopped(office: Served, tmp_path: Path) -> None:
     cursor = tmp_path / "cursor"
-    async with demo(tmp_path / "data") as office, signed_in(office, "north-1") as official:
-        await official.say("!echo before its first start", "k0")
+    async with signed_in(office, "north-1") as official:
+        earliest = await official.say("!echo before its first start", "k0")
         async with program(*ECHO, url=office.address, cursor=cursor, token=office.token, channel=CHANNEL) as bot:
             await followed(cursor)
             first = await official.say("!echo 안녕하십니까", "k1")
@@ -109,7 +139,7 @@ async def test_echo_answers_and_goes_on_where_it_stopped(tmp_path: Path) -> None
         async with program(*ECHO, url=office.address, cursor=cursor, token=office.token, channel=CHANNEL):
             last = await official.say("!echo back", "k3")
             # What came before the first start is not answered, and nothing is answered twice.
-            everything = range(1, last + 3)
+            everything = range(earliest, last + 3)
             assert await official.answers_to(away, last) == ["while it was away", "back"]
             answered = [message["text"] for message in await official._newest() if message.get("ref") in everything]
             assert answered == ["안녕하십니까", "while it was away", "back"]
@@ -130,8 +160,8 @@ async def test_bot_lives_on_when_the_server_is_killed_and_answers_each_message_o
                 assert await official.answers_to(before, after) == ["before", "after"]
 
 
-async def test_client_asks_a_real_server_everything_it_can_ask(tmp_path: Path) -> None:
-    async with demo(tmp_path / "data") as office, Client(office.address, office.token) as client:
+async def test_client_asks_a_real_server_everything_it_can_ask(office: Served) -> None:
+    async with Client(office.address, office.token) as client:
         assert client.welcome.role == "bot"
         placed = await client.publish(CHANNEL, "비가 옵니다", key="rain")
         assert await client.publish(CHANNEL, "비가 옵니다", key="rain") == type(placed)(

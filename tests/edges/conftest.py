@@ -1,9 +1,13 @@
-"""A whole node on loopback: the real office over SQLite in memory, behind the real edges; on both event loops."""
+"""A whole node on loopback: the real office over SQLite in memory, behind the real edges; on both event loops.
+
+What needs nothing but the port asks for `site`, and is tried against four workers on one port too.
+"""
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import aiohttp
@@ -28,7 +32,11 @@ from liaison.office.presence import PresenceFeed
 from liaison.office.registry import Registry
 from liaison.office.session_table import SessionTable
 from liaison.office.settings import OfficeSettings
+from liaison.wiring import BackOffice
+from tests.live_server import LiveServer
 from tests.office.plain_passwords import PlainPasswords
+from tests.postgres_server import PostgresServer
+from tests.system.shared_stores import settings_of_workers
 
 PROFILE = OfficeProfile(
     "공동연락사무소",
@@ -42,6 +50,9 @@ PROFILE = OfficeProfile(
 )
 PASSWORD = "correct horse battery"
 ORIGIN = "http://liaison.test:8000"
+WORKERS = 4
+# At least as many as there are tests that write to one.
+_ROOMS = 50
 
 
 # Where transports are touched, the two event loops differ.
@@ -58,14 +69,22 @@ def pytest_asyncio_loop_factories(
 
 
 @dataclass
-class Node:
-    """A node that serves: where it is, what is in it, and tokens of two bots, one of each side."""
+class Site:
+    """An office as it is from outside: its port, tokens of a bot of each side, and channels that nobody has used."""
 
     port: int
-    office: Office
-    server: EdgeServer
-    metrics: Metrics
     tokens: dict[str, str] = field(default_factory=dict)
+    unused: Iterator[str] = field(default_factory=lambda: iter(("joint/general",)))
+
+    @cached_property
+    def channel(self) -> str:
+        """A channel that no other test writes to."""
+        return next(self.unused)
+
+    @property
+    def room(self) -> str:
+        """The path of the channel."""
+        return f"/api/v1/channels/{self.channel}"
 
     @property
     def url(self) -> str:
@@ -73,6 +92,15 @@ class Node:
 
     def bearer(self, bot: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.tokens[bot]}"}
+
+
+@dataclass(kw_only=True)
+class Node(Site):
+    """A node that serves, and what is in it."""
+
+    office: Office
+    server: EdgeServer
+    metrics: Metrics
 
 
 def make_office(metrics: Metrics) -> Office:
@@ -101,8 +129,13 @@ def make_office(metrics: Metrics) -> Office:
 
 async def seed(node: Node) -> None:
     """Two officials and a bot of each side, ops, and a channel of each kind."""
-    accounts = node.office.accounts
-    for channel in ("joint/general", "south/general", "north/general"):
+    node.tokens |= await furnish(node.office.accounts, ["joint/general"])
+
+
+async def furnish(accounts: Accounts, rooms: Sequence[str]) -> dict[str, str]:
+    """Make the people and channels, with these joint channels; give the bots' tokens."""
+    tokens = {}
+    for channel in (*rooms, "south/general", "north/general"):
         await accounts.create_channel(Channel(ChannelId(channel), "일반", "General"), by="test")
     for side in ("south", "north"):
         for number in (1, 2):
@@ -110,11 +143,12 @@ async def seed(node: Node) -> None:
             await accounts.add_person(account, PASSWORD, by="test")
         bot = Account(UserId(f"{side}-bot"), f"{side} bot", DelegationId(side), Role.BOT)
         login = await accounts.create_token(
-            bot, ["joint/general", f"{side}/general"], read_only=False, lifetime_ms=3_600_000, by="test"
+            bot, [*rooms, f"{side}/general"], read_only=False, lifetime_ms=3_600_000, by="test"
         )
-        node.tokens[f"{side}-bot"] = login.secret
+        tokens[f"{side}-bot"] = login.secret
     ops = Account(UserId("ops"), "ops", DelegationId(""), Role.OPS)
     await accounts.add_person(ops, PASSWORD, by="test")
+    return tokens
 
 
 @pytest.fixture
@@ -130,16 +164,52 @@ async def node(settings: EdgeSettings) -> AsyncIterator[Node]:
     office = make_office(metrics)
     server = EdgeServer(office, settings, metrics, random.Random(3))
     listener = listen("127.0.0.1", 0)
-    node = Node(listener.getsockname()[1], office, server, metrics)
+    node = Node(listener.getsockname()[1], office=office, server=server, metrics=metrics)
     async with office.running():
         await seed(node)
         async with server.serving([listener]):
             yield node
 
 
+@pytest.fixture(scope="session")
+def sites_of_workers(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+) -> Iterator[Callable[[], Site]]:
+    """Four processes on one port, over PostgreSQL and Redis: the same for all tests, to each a channel of its own."""
+    server = LiveServer(
+        tmp_path_factory.mktemp("workers") / "data",
+        {
+            **settings_of_workers(postgres_server, WORKERS),
+            "LIAISON_SERVER__ALLOWED_ORIGINS": ORIGIN,
+            "LIAISON_LIMITS__CONNECTS_PER_ADDRESS_PER_S": "0",
+        },
+        is_seeded=True,
+    )
+    rooms = [f"joint/room-{number}" for number in range(_ROOMS)]
+
+    async def fill(office: BackOffice) -> dict[str, str]:
+        return await furnish(office.accounts, rooms)
+
+    tokens = server.administer(fill)
+    with server:
+        unused = iter(rooms)
+        yield lambda: Site(server.port, tokens, unused)
+
+
+@pytest.fixture(params=["one_node", pytest.param("four_workers", marks=pytest.mark.system)])
+def site(request: pytest.FixtureRequest) -> Site:
+    if request.param == "four_workers":
+        found = request.getfixturevalue("sites_of_workers")()
+    else:
+        found = request.getfixturevalue("node")
+    assert isinstance(found, Site)
+    return found
+
+
 @pytest.fixture
-async def http(node: Node) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(node.url, cookie_jar=aiohttp.DummyCookieJar()) as session:
+async def http(request: pytest.FixtureRequest) -> AsyncIterator[aiohttp.ClientSession]:
+    served = request.getfixturevalue("site" if "site" in request.fixturenames else "node")
+    async with aiohttp.ClientSession(served.url, cookie_jar=aiohttp.DummyCookieJar()) as session:
         yield session
 
 

@@ -9,16 +9,15 @@ from yarl import URL
 
 from liaison.edges.api import Api, Route
 from liaison.edges.openapi import document
-from tests.edges.conftest import ORIGIN, PASSWORD, Node
+from tests.edges.conftest import ORIGIN, PASSWORD, Node, Site
 from tests.edges.test_websocket import cookie_of
 
-GENERAL = "/api/v1/channels/joint/general"
 MESSAGE = {"text": "안녕하십니까", "key": "k1"}
 
 
-async def publish(http: aiohttp.ClientSession, node: Node, key: str, *, bot: str = "south-bot") -> dict[str, Any]:
+async def publish(http: aiohttp.ClientSession, site: Site, key: str, *, bot: str = "south-bot") -> dict[str, Any]:
     body = {"text": f"text of {key}", "key": key}
-    async with http.post(f"{GENERAL}/messages", json=body, headers=node.bearer(bot)) as response:
+    async with http.post(f"{site.room}/messages", json=body, headers=site.bearer(bot)) as response:
         assert response.status in (200, 201)
         answer: dict[str, Any] = await response.json()
         return answer
@@ -31,31 +30,31 @@ async def error(response: aiohttp.ClientResponse) -> tuple[int, str]:
 
 
 async def test_a_new_message_is_201_and_its_repeat_200_with_the_same_place(
-    node: Node, http: aiohttp.ClientSession
+    site: Site, http: aiohttp.ClientSession
 ) -> None:
-    async with http.post(f"{GENERAL}/messages", json=MESSAGE, headers=node.bearer("south-bot")) as response:
+    async with http.post(f"{site.room}/messages", json=MESSAGE, headers=site.bearer("south-bot")) as response:
         assert response.status == 201
         first = await response.json()
     assert (first["seq"], first["duplicate"]) == (1, False)
     assert set(first) == {"seq", "epoch", "time_ms", "duplicate"}
-    async with http.post(f"{GENERAL}/messages", json=MESSAGE, headers=node.bearer("south-bot")) as response:
+    async with http.post(f"{site.room}/messages", json=MESSAGE, headers=site.bearer("south-bot")) as response:
         assert response.status == 200
         assert await response.json() == {**first, "duplicate": True}
 
 
-async def test_a_channel_may_be_written_with_its_slash_escaped(node: Node, http: aiohttp.ClientSession) -> None:
-    await publish(http, node, "k1")
-    path = URL(f"{node.url}/api/v1/channels/joint%2Fgeneral/messages", encoded=True)
-    async with http.get(path, headers=node.bearer("north-bot")) as response:
+async def test_a_channel_may_be_written_with_its_slash_escaped(site: Site, http: aiohttp.ClientSession) -> None:
+    await publish(http, site, "k1")
+    path = URL(f"{site.url}/api/v1/channels/{site.channel.replace('/', '%2F')}/messages", encoded=True)
+    async with http.get(path, headers=site.bearer("north-bot")) as response:
         assert [message["seq"] for message in (await response.json())["messages"]] == [1]
 
 
-async def test_history_pages_both_ways(node: Node, http: aiohttp.ClientSession) -> None:
+async def test_history_pages_both_ways(site: Site, http: aiohttp.ClientSession) -> None:
     for number in range(1, 6):
-        await publish(http, node, f"k{number}")
+        await publish(http, site, f"k{number}")
 
     async def page(**query: int) -> list[int]:
-        async with http.get(f"{GENERAL}/messages", params=query, headers=node.bearer("north-bot")) as response:
+        async with http.get(f"{site.room}/messages", params=query, headers=site.bearer("north-bot")) as response:
             body = await response.json()
             assert set(body) == {"channel", "epoch", "head", "messages"}
             assert body["head"] == 5
@@ -66,19 +65,19 @@ async def test_history_pages_both_ways(node: Node, http: aiohttp.ClientSession) 
     assert await page() == [1, 2, 3, 4, 5]
 
 
-async def test_msgpack_comes_and_goes_by_the_headers(node: Node, http: aiohttp.ClientSession) -> None:
-    headers = {**node.bearer("south-bot"), "Content-Type": "application/msgpack", "Accept": "application/msgpack"}
-    async with http.post(f"{GENERAL}/messages", data=msgspec.msgpack.encode(MESSAGE), headers=headers) as response:
+async def test_msgpack_comes_and_goes_by_the_headers(site: Site, http: aiohttp.ClientSession) -> None:
+    headers = {**site.bearer("south-bot"), "Content-Type": "application/msgpack", "Accept": "application/msgpack"}
+    async with http.post(f"{site.room}/messages", data=msgspec.msgpack.encode(MESSAGE), headers=headers) as response:
         assert response.content_type == "application/msgpack"
         assert msgspec.msgpack.decode(await response.read())["seq"] == 1
-    async with http.get(f"{GENERAL}/messages", headers=headers) as response:
+    async with http.get(f"{site.room}/messages", headers=headers) as response:
         [message] = msgspec.msgpack.decode(await response.read())["messages"]
         assert len(message["link"]) == 32
 
 
-async def test_correcting_reacting_withdrawing_and_reading(node: Node, http: aiohttp.ClientSession) -> None:
-    await publish(http, node, "k1")
-    headers = node.bearer("south-bot")
+async def test_correcting_reacting_withdrawing_and_reading(site: Site, http: aiohttp.ClientSession) -> None:
+    await publish(http, site, "k1")
+    headers = site.bearer("south-bot")
     steps = (
         ("messages/1/corrections", {"text": "better", "key": "k2"}, 201),
         ("messages/1/reactions", {"reaction": "👍", "key": "k3"}, 201),
@@ -87,23 +86,27 @@ async def test_correcting_reacting_withdrawing_and_reading(node: Node, http: aio
         ("read", {"seq": 4}, 200),
     )
     for path, body, status in steps:
-        async with http.post(f"{GENERAL}/{path}", json=body, headers=headers) as response:
+        async with http.post(f"{site.room}/{path}", json=body, headers=headers) as response:
             assert (path, response.status) == (path, status)
     async with http.get("/api/v1/channels", headers=headers) as response:
         channels = {info["channel"]: info for info in (await response.json())["channels"]}
-    assert (channels["joint/general"]["head"], channels["joint/general"]["read_seq"]) == (4, 4)
-    async with http.post(f"{GENERAL}/messages/1/corrections", json=steps[0][1], headers=node.bearer("north-bot")) as it:
+    assert (channels[site.channel]["head"], channels[site.channel]["read_seq"]) == (4, 4)
+    async with http.post(
+        f"{site.room}/messages/1/corrections", json=steps[0][1], headers=site.bearer("north-bot")
+    ) as it:
         assert await error(it) == (403, "not_author")
 
 
-async def test_search_and_presence(node: Node, http: aiohttp.ClientSession) -> None:
-    async with http.post(f"{GENERAL}/messages", json=MESSAGE, headers=node.bearer("south-bot")):
+async def test_search_and_presence(site: Site, http: aiohttp.ClientSession) -> None:
+    async with http.post(f"{site.room}/messages", json=MESSAGE, headers=site.bearer("south-bot")):
         pass
-    async with http.get("/api/v1/search", params={"q": "안녕"}, headers=node.bearer("north-bot")) as response:
+    async with http.get(
+        "/api/v1/search", params={"q": "안녕", "channel": site.channel}, headers=site.bearer("north-bot")
+    ) as response:
         body = await response.json()
     assert [message["seq"] for message in body["messages"]] == [1]
     assert body["more"] is False
-    async with http.get("/api/v1/presence", headers=node.bearer("north-bot")) as response:
+    async with http.get("/api/v1/presence", headers=site.bearer("north-bot")) as response:
         assert {"epoch", "version", "users", "sides"} <= set(await response.json())
 
 
@@ -119,12 +122,12 @@ async def test_search_and_presence(node: Node, http: aiohttp.ClientSession) -> N
     ],
 )
 async def test_the_other_sides_channel_answers_like_one_that_does_not_exist(
-    node: Node, http: aiohttp.ClientSession, method: str, path: str, body: object
+    site: Site, http: aiohttp.ClientSession, method: str, path: str, body: object
 ) -> None:
     answers = []
     for channel in ("south/general", "south/nothing", "joint/nothing"):
         url = f"/api/v1/channels/{channel}/{path}"
-        async with http.request(method, url, json=body, headers=node.bearer("north-bot")) as response:
+        async with http.request(method, url, json=body, headers=site.bearer("north-bot")) as response:
             text = re.sub(r'"ref":"\w+"', "", await response.text())
             headers = {name: value for name, value in response.headers.items() if name != "Date"}
             answers.append((response.status, text, headers))
@@ -133,11 +136,11 @@ async def test_the_other_sides_channel_answers_like_one_that_does_not_exist(
 
 
 async def test_a_stream_of_the_other_sides_channel_answers_like_one_that_does_not_exist(
-    node: Node, http: aiohttp.ClientSession
+    site: Site, http: aiohttp.ClientSession
 ) -> None:
     for channel in ("south/general", "south/nothing"):
         async with http.get(
-            "/api/v1/stream", params={"channel": channel}, headers=node.bearer("north-bot")
+            "/api/v1/stream", params={"channel": channel}, headers=site.bearer("north-bot")
         ) as response:
             assert await error(response) == (404, "no_such_channel")
 
@@ -159,46 +162,46 @@ async def test_a_stream_of_the_other_sides_channel_answers_like_one_that_does_no
     ],
 )
 async def test_a_bad_body_is_invalid_and_stores_nothing(
-    node: Node, http: aiohttp.ClientSession, body: bytes, content_type: str
+    site: Site, http: aiohttp.ClientSession, body: bytes, content_type: str
 ) -> None:
-    headers = {**node.bearer("south-bot"), "Content-Type": content_type}
-    async with http.post(f"{GENERAL}/messages", data=body, headers=headers) as response:
+    headers = {**site.bearer("south-bot"), "Content-Type": content_type}
+    async with http.post(f"{site.room}/messages", data=body, headers=headers) as response:
         assert await error(response) == (400, "invalid")
-    async with http.get(f"{GENERAL}/messages", headers=headers) as response:
+    async with http.get(f"{site.room}/messages", headers=headers) as response:
         assert (await response.json())["head"] == 0
 
 
-async def test_a_large_body_is_refused(node: Node, http: aiohttp.ClientSession) -> None:
+async def test_a_large_body_is_refused(site: Site, http: aiohttp.ClientSession) -> None:
     body = {"text": "x" * 70_000, "key": "k"}
-    async with http.post(f"{GENERAL}/messages", json=body, headers=node.bearer("south-bot")) as response:
+    async with http.post(f"{site.room}/messages", json=body, headers=site.bearer("south-bot")) as response:
         assert await error(response) == (413, "too_large")
 
 
 @pytest.mark.parametrize("query", ["after=x", "limit=0", "limit=201", "after=-1", "unknown=1", "limit=1&limit=2"])
-async def test_a_bad_query_is_invalid(node: Node, http: aiohttp.ClientSession, query: str) -> None:
-    async with http.get(f"{GENERAL}/messages?{query}", headers=node.bearer("south-bot")) as response:
+async def test_a_bad_query_is_invalid(site: Site, http: aiohttp.ClientSession, query: str) -> None:
+    async with http.get(f"{site.room}/messages?{query}", headers=site.bearer("south-bot")) as response:
         assert await error(response) == (400, "invalid")
 
 
 @pytest.mark.parametrize("header", ["", "Bearer ", "Bearer x", "Basic dTpw", "Bearer " + "x" * 5000, "lsn_x"])
 async def test_a_secret_that_is_none_is_refused_everywhere(
-    node: Node, http: aiohttp.ClientSession, header: str
+    site: Site, http: aiohttp.ClientSession, header: str
 ) -> None:
-    for path in ("/api/v1/me", "/api/v1/channels", f"{GENERAL}/messages", "/api/v1/stream?channel=joint/general"):
+    for path in ("/api/v1/me", "/api/v1/channels", f"{site.room}/messages", "/api/v1/stream?channel=joint/general"):
         async with http.get(path, headers={"Authorization": header} if header else {}) as response:
             assert await error(response) == (401, "unauthenticated")
             assert response.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-async def test_unknown_paths_and_methods_answer_in_the_same_form(node: Node, http: aiohttp.ClientSession) -> None:
+async def test_unknown_paths_and_methods_answer_in_the_same_form(site: Site, http: aiohttp.ClientSession) -> None:
     async with http.get("/api/v1/nothing") as response:
         assert await error(response) == (404, "unknown_command")
-    async with http.delete(f"{GENERAL}/messages") as response:
+    async with http.delete(f"{site.room}/messages") as response:
         assert await error(response) == (405, "unknown_command")
         assert response.headers["Allow"] == "GET,POST"
 
 
-async def test_signing_in_sets_a_strict_cookie_and_signing_out_ends_it(node: Node, http: aiohttp.ClientSession) -> None:
+async def test_signing_in_sets_a_strict_cookie_and_signing_out_ends_it(site: Site, http: aiohttp.ClientSession) -> None:
     body = {"user": "south-1", "password": PASSWORD}
     async with http.post("/api/v1/login", json=body) as response:
         assert await response.json() == {
@@ -218,8 +221,8 @@ async def test_signing_in_sets_a_strict_cookie_and_signing_out_ends_it(node: Nod
         assert await error(response) == (401, "unauthenticated")
 
 
-async def sign_in(http: aiohttp.ClientSession, password: str = PASSWORD) -> dict[str, str]:
-    async with http.post("/api/v1/login", json={"user": "south-1", "password": password}) as response:
+async def sign_in(http: aiohttp.ClientSession, user: str, password: str = PASSWORD) -> dict[str, str]:
+    async with http.post("/api/v1/login", json={"user": user, "password": password}) as response:
         assert response.status == 200
         return {"Cookie": set_cookie_of(response), "Origin": ORIGIN}
 
@@ -228,8 +231,8 @@ def set_cookie_of(response: aiohttp.ClientResponse) -> str:
     return response.headers["Set-Cookie"].partition(";")[0]
 
 
-async def test_one_sees_where_one_is_signed_in_and_can_end_it_all(node: Node, http: aiohttp.ClientSession) -> None:
-    first, second = await sign_in(http), await sign_in(http)
+async def test_one_sees_where_one_is_signed_in_and_can_end_it_all(site: Site, http: aiohttp.ClientSession) -> None:
+    first, second = await sign_in(http, "north-1"), await sign_in(http, "north-1")
     async with http.get("/api/v1/sign-ins", headers=second) as response:
         found = (await response.json())["sign_ins"]
     assert [(one["kind"], one["current"]) for one in found] == [("browser", False), ("browser", True)]
@@ -243,9 +246,9 @@ async def test_one_sees_where_one_is_signed_in_and_can_end_it_all(node: Node, ht
 
 
 async def test_a_changed_password_signs_out_the_others_and_lets_this_browser_in_anew(
-    node: Node, http: aiohttp.ClientSession
+    site: Site, http: aiohttp.ClientSession
 ) -> None:
-    other, here = await sign_in(http), await sign_in(http)
+    other, here = await sign_in(http, "south-2"), await sign_in(http, "south-2")
     body = {"current": PASSWORD, "new": "an entirely different sentence"}
     async with http.post("/api/v1/password", json={**body, "current": "wrong"}, headers=here) as response:
         assert await error(response) == (401, "wrong_credentials")
@@ -259,11 +262,11 @@ async def test_a_changed_password_signs_out_the_others_and_lets_this_browser_in_
             assert response.status == 401
     async with http.get("/api/v1/me", headers=anew) as response:
         assert response.status == 200
-    await sign_in(http, body["new"])
+    await sign_in(http, "south-2", body["new"])
 
 
-async def test_wrong_credentials_look_alike(node: Node, http: aiohttp.ClientSession) -> None:
-    for user, password in (("south-1", "wrong"), ("nobody", PASSWORD), ("south-bot", PASSWORD), ("south-1", "")):
+async def test_wrong_credentials_look_alike(site: Site, http: aiohttp.ClientSession) -> None:
+    for user, password in (("north-2", "wrong"), ("nobody", PASSWORD), ("south-bot", PASSWORD), ("north-2", "")):
         async with http.post("/api/v1/login", json={"user": user, "password": password}) as response:
             name = await error(response)
             assert name in ((401, "wrong_credentials"), (429, "rate_limited"))
@@ -286,19 +289,19 @@ async def test_wrong_credentials_look_alike(node: Node, http: aiohttp.ClientSess
     ],
 )
 async def test_a_signed_in_browser_changes_things_for_our_own_pages_only(
-    node: Node, http: aiohttp.ClientSession, headers: dict[str, str], passes: bool
+    site: Site, http: aiohttp.ClientSession, headers: dict[str, str], passes: bool
 ) -> None:
     cookie = await cookie_of(http, "south-1")
-    async with http.post(f"{GENERAL}/messages", json=MESSAGE, headers={**cookie, **headers}) as response:
+    async with http.post(f"{site.room}/messages", json=MESSAGE, headers={**cookie, **headers}) as response:
         if passes:
             assert response.status == 201
         else:
             assert await error(response) == (403, "origin_refused")
-    async with http.get(f"{GENERAL}/messages", headers=cookie) as response:
+    async with http.get(f"{site.room}/messages", headers=cookie) as response:
         assert (await response.json())["head"] == (1 if passes else 0)
 
 
-async def test_a_foreign_page_signs_nobody_in(node: Node, http: aiohttp.ClientSession) -> None:
+async def test_a_foreign_page_signs_nobody_in(site: Site, http: aiohttp.ClientSession) -> None:
     body = {"user": "south-1", "password": PASSWORD}
     for headers in ({"Origin": "http://evil.test"}, {"Sec-Fetch-Site": "cross-site"}):
         async with http.post("/api/v1/login", json=body, headers=headers) as response:
@@ -320,29 +323,29 @@ async def events(response: aiohttp.ClientResponse, count: int) -> list[dict[str,
 
 
 async def test_a_stream_tails_follows_and_resumes_after_the_last_event_id(
-    node: Node, http: aiohttp.ClientSession
+    site: Site, http: aiohttp.ClientSession
 ) -> None:
     for number in range(1, 4):
-        await publish(http, node, f"k{number}")
-    headers = node.bearer("north-bot")
-    params = {"channel": "joint/general", "tail": "1"}
+        await publish(http, site, f"k{number}")
+    headers = site.bearer("north-bot")
+    params = {"channel": site.channel, "tail": "1"}
     async with http.get("/api/v1/stream", params=params, headers=headers) as response:
         assert response.content_type == "text/event-stream"
         assert [event["id"] for event in await events(response, 1)] == ["1:3"]
-        await publish(http, node, "k4")
+        await publish(http, site, "k4")
         [event] = await events(response, 1)
         assert (event["id"], event["event"]) == ("1:4", "message")
         assert msgspec.json.decode(event["data"])["text"] == "text of k4"
     for number in range(5, 8):
-        await publish(http, node, f"k{number}")
+        await publish(http, site, f"k{number}")
     async with http.get("/api/v1/stream", params=params, headers={**headers, "Last-Event-ID": "1:4"}) as response:
         assert [event["id"] for event in await events(response, 3)] == ["1:5", "1:6", "1:7"]
 
 
-async def test_a_stream_from_another_epoch_begins_with_a_reset(node: Node, http: aiohttp.ClientSession) -> None:
-    await publish(http, node, "k1")
-    headers = {**node.bearer("north-bot"), "Last-Event-ID": "9:500"}
-    async with http.get("/api/v1/stream?channel=joint/general", headers=headers) as response:
+async def test_a_stream_from_another_epoch_begins_with_a_reset(site: Site, http: aiohttp.ClientSession) -> None:
+    await publish(http, site, "k1")
+    headers = {**site.bearer("north-bot"), "Last-Event-ID": "9:500"}
+    async with http.get(f"/api/v1/stream?channel={site.channel}", headers=headers) as response:
         [event] = await events(response, 1)
         assert event["event"] == "reset"
 
@@ -352,9 +355,9 @@ async def test_a_stream_from_another_epoch_begins_with_a_reset(node: Node, http:
     [("", ""), ("channel=joint/general&channel=north/general", ""), ("channel=joint/general", "x")],
 )
 async def test_a_stream_needs_one_channel_and_an_id_it_has_given(
-    node: Node, http: aiohttp.ClientSession, query: str, last_event_id: str
+    site: Site, http: aiohttp.ClientSession, query: str, last_event_id: str
 ) -> None:
-    headers = {**node.bearer("north-bot"), "Last-Event-ID": last_event_id}
+    headers = {**site.bearer("north-bot"), "Last-Event-ID": last_event_id}
     async with http.get(f"/api/v1/stream?{query}", headers=headers) as response:
         assert await error(response) == (400, "invalid")
 

@@ -43,7 +43,7 @@ async def timed_node(settings: EdgeSettings) -> AsyncIterator[TimedNode]:
     server._wheel._clock = clock
     server._wheel._next_slot = clock.monotonic_ms() // 250
     listener = listen("127.0.0.1", 0)
-    node = TimedNode(listener.getsockname()[1], office, server, metrics)
+    node = TimedNode(listener.getsockname()[1], office=office, server=server, metrics=metrics)
     node.clock = clock
     async with office.running():
         await seed(node)

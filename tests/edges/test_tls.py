@@ -52,7 +52,7 @@ async def node(settings: EdgeSettings, tmp_path: Path) -> AsyncIterator[Node]:
     office = make_office(metrics)
     server = EdgeServer(office, replace(settings, uses_tls=True), metrics, random.Random(3))
     listener = listen("127.0.0.1", 0)
-    node = Node(listener.getsockname()[1], office, server, metrics)
+    node = Node(listener.getsockname()[1], office=office, server=server, metrics=metrics)
     async with office.running():
         await seed(node)
         async with server.serving([listener], tls=server_context(tmp_path)):

@@ -5,7 +5,7 @@ import pytest
 from liaison.protocol.close_codes import CloseCode
 from liaison.protocol.limits import MAX_UNAUTHENTICATED_FRAME_BYTES
 from liaison.protocol.names import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, WEBSOCKET_PATH
-from tests.edges.conftest import ORIGIN, PASSWORD, Node
+from tests.edges.conftest import ORIGIN, PASSWORD, Node, Site
 
 CONNECT = '{"type":"connect","id":1}'
 UPGRADE = {
@@ -25,7 +25,7 @@ async def cookie_of(http: aiohttp.ClientSession, user: str) -> dict[str, str]:
         return {"Cookie": f"liaison_session={response.cookies['liaison_session'].value}"}
 
 
-async def test_a_browser_connects_by_its_cookie_from_an_allowed_origin(node: Node, http: aiohttp.ClientSession) -> None:
+async def test_a_browser_connects_by_its_cookie_from_an_allowed_origin(site: Site, http: aiohttp.ClientSession) -> None:
     headers = {**await cookie_of(http, "south-1"), "Origin": ORIGIN}
     async with http.ws_connect(WEBSOCKET_PATH, protocols=[SUBPROTOCOL_JSON], headers=headers) as socket:
         await socket.send_str(CONNECT)
@@ -49,7 +49,7 @@ async def test_a_browser_connects_by_its_cookie_from_an_allowed_origin(node: Nod
     ],
 )
 async def test_a_foreign_origin_is_refused_before_the_upgrade(
-    node: Node, http: aiohttp.ClientSession, origin: str
+    site: Site, http: aiohttp.ClientSession, origin: str
 ) -> None:
     headers = {**UPGRADE, **await cookie_of(http, "south-1"), "Origin": origin}
     async with http.get(WEBSOCKET_PATH, headers=headers) as response:
@@ -58,7 +58,7 @@ async def test_a_foreign_origin_is_refused_before_the_upgrade(
 
 
 async def test_without_an_origin_a_cookie_counts_for_nothing_and_the_token_of_connect_does(
-    node: Node, http: aiohttp.ClientSession
+    site: Site, http: aiohttp.ClientSession
 ) -> None:
     cookie = await cookie_of(http, "south-1")
     async with http.ws_connect(WEBSOCKET_PATH, protocols=[SUBPROTOCOL_JSON], headers=cookie) as socket:
@@ -66,13 +66,13 @@ async def test_without_an_origin_a_cookie_counts_for_nothing_and_the_token_of_co
         assert (await socket.receive_json())["name"] == "unauthenticated"
         assert (await socket.receive()).data == CloseCode.UNAUTHENTICATED
     async with http.ws_connect(WEBSOCKET_PATH, protocols=[SUBPROTOCOL_MSGPACK], headers=cookie) as socket:
-        token = node.tokens["north-bot"]
+        token = site.tokens["north-bot"]
         await socket.send_bytes(msgspec.msgpack.encode({"type": "connect", "id": 1, "token": token}))
         assert msgspec.msgpack.decode((await socket.receive()).data)["user"] == "north-bot"
 
 
 async def test_the_first_subprotocol_that_is_spoken_is_taken_and_no_extension(
-    node: Node, http: aiohttp.ClientSession
+    site: Site, http: aiohttp.ClientSession
 ) -> None:
     offered = ["chat.v9", SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK]
     async with http.ws_connect(WEBSOCKET_PATH, protocols=offered, compress=15) as socket:
@@ -93,7 +93,7 @@ async def test_the_first_subprotocol_that_is_spoken_is_taken_and_no_extension(
     ],
 )
 async def test_a_bad_handshake_is_answered_with_what_is_wrong(
-    node: Node, http: aiohttp.ClientSession, name: str, value: str
+    site: Site, http: aiohttp.ClientSession, name: str, value: str
 ) -> None:
     async with http.get(WEBSOCKET_PATH, headers={**UPGRADE, name: value}) as response:
         assert response.status == 400
@@ -103,7 +103,7 @@ async def test_a_bad_handshake_is_answered_with_what_is_wrong(
 
 
 async def test_a_request_that_is_no_handshake_is_told_which_versions_are_spoken(
-    node: Node, http: aiohttp.ClientSession
+    site: Site, http: aiohttp.ClientSession
 ) -> None:
     async with http.get(WEBSOCKET_PATH) as response:
         assert response.status == 400
@@ -111,15 +111,15 @@ async def test_a_request_that_is_no_handshake_is_told_which_versions_are_spoken(
         assert response.headers["Sec-WebSocket-Protocol"].split(", ") == [SUBPROTOCOL_MSGPACK, SUBPROTOCOL_JSON]
 
 
-async def test_frames_that_come_behind_the_upgrade_request_are_read(node: Node) -> None:
+async def test_frames_that_come_behind_the_upgrade_request_are_read(site: Site) -> None:
     import asyncio
 
     from websockets.frames import Opcode
 
     from tests.edges.echo import Peer, masked
 
-    peer = Peer(*await asyncio.open_connection("127.0.0.1", node.port))
-    head = "".join(f"{name}: {value}\r\n" for name, value in {**UPGRADE, **node.bearer("south-bot")}.items())
+    peer = Peer(*await asyncio.open_connection("127.0.0.1", site.port))
+    head = "".join(f"{name}: {value}\r\n" for name, value in {**UPGRADE, **site.bearer("south-bot")}.items())
     request = f"GET {WEBSOCKET_PATH} HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode()
     peer.writer.write(request + masked(Opcode.TEXT, CONNECT.encode()))
     answer = await peer.reader.readuntil(b"\r\n\r\n")
@@ -131,16 +131,16 @@ async def test_frames_that_come_behind_the_upgrade_request_are_read(node: Node) 
 
 
 async def test_before_anybody_is_known_a_long_frame_ends_the_connection(
-    node: Node, http: aiohttp.ClientSession
+    site: Site, http: aiohttp.ClientSession
 ) -> None:
     async with http.ws_connect(WEBSOCKET_PATH, protocols=[SUBPROTOCOL_JSON]) as socket:
         await socket.send_str(" " * (MAX_UNAUTHENTICATED_FRAME_BYTES + 1))
         assert (await socket.receive()).data == CloseCode.MESSAGE_TOO_BIG
 
 
-async def test_deep_nesting_is_refused_and_the_process_stays_well(node: Node, http: aiohttp.ClientSession) -> None:
+async def test_deep_nesting_is_refused_and_the_process_stays_well(site: Site, http: aiohttp.ClientSession) -> None:
     async with http.ws_connect(
-        WEBSOCKET_PATH, protocols=[SUBPROTOCOL_JSON], headers=node.bearer("south-bot")
+        WEBSOCKET_PATH, protocols=[SUBPROTOCOL_JSON], headers=site.bearer("south-bot")
     ) as socket:
         await socket.send_str(CONNECT)
         await socket.receive()
