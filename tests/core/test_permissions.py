@@ -22,6 +22,7 @@ ANYWHERE = {
     Action.SET_AVAILABILITY: "oh",
     Action.WATCH_SESSIONS: "p",
     Action.WATCH_STATISTICS: "p",
+    Action.WATCH_DESKS: "p",
     Action.READ_PRESENCE_LOG: "p",
     Action.DISCONNECT: "p",
     Action.REVOKE: "p",

@@ -118,6 +118,7 @@ REGISTERS = [
             "side": duty_frames.DutySide,
             "shift": duty_frames.ShiftInfo,
             "item": duty_frames.OpenItem,
+            "desk": duty_frames.DeskInfo,
             "handover": duty_frames.HandoverInfo,
         },
     ),

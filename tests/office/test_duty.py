@@ -250,3 +250,36 @@ def test_who_is_not_on_duty_about_now_hands_nothing_over_and_takes_nothing_but_a
         assert reply["handover"]["state"] == "withdrawn"
 
     in_office(scenario)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_ops_see_both_desks_the_alarm_and_what_checks_came_to_and_neither_text_nor_names(side: str) -> None:
+    async def scenario(whole: LiaisonOffice) -> None:
+        await put_up(whole, side)
+        for user in (f"{side}-1", f"{side}-head", f"{side}-bot"):
+            assert await whole.refused(user, "desks") == "forbidden"
+        own = await whole.connect(f"{side}-head")
+        asked = await whole.ask(f"{side}-1", "line_check_request")
+        await whole.ask(f"{OTHER[side]}-1", "line_check_answer", check=asked["check"]["check"])
+        await asyncio.sleep(100)
+        seen = await whole.ask("ops", "desks", days=2)
+        (mine,) = (desk for desk in seen["desks"] if desk["delegation"] == side)
+        (theirs,) = (desk for desk in seen["desks"] if desk["delegation"] != side)
+        # Somebody of the side is connected, and nobody who is on duty.
+        assert (mine["line_up"], mine["staffed"], mine["has_roster"]) == (True, False, True)
+        assert mine["unstaffed_since_ms"] == (await desk(whole, side, side))["unstaffed_since_ms"] > 0
+        assert theirs == {"delegation": OTHER[side], "line_up": False, "staffed": False, "has_roster": False}
+        assert len(seen["days"]) == 2
+        (answered,) = (each for each in seen["days"][-1]["checks"] if each["check"] == asked["check"]["check"])
+        assert (answered["outcome"], answered["caller"]) == ("answered", side)
+        told = msgspec.json.encode(seen).decode()
+        assert asked["check"]["text"] not in told
+        assert not any(f'"{user}"' in told for user in (f"{side}-1", f"{OTHER[side]}-1"))
+        await whole.connect(f"{side}-1")
+        await asyncio.sleep(10)
+        again = await whole.ask("ops", "desks", days=1)
+        (mine,) = (desk for desk in again["desks"] if desk["delegation"] == side)
+        assert (mine["staffed"], "unstaffed_since_ms" in mine) == (True, False)
+        assert own.wire.of("notice")[-1]["name"] == "desk_staffed"
+
+    in_office(scenario)

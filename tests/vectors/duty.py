@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from liaison.protocol import duty_frames as frames
 from liaison.protocol.frames import Reply
+from liaison.protocol.line_check_frames import LineCheckDay, LineCheckInfo
 
 _NOON_MS: Final = 1_536_894_000_000
 _NAME: Final = "5d1c9e0b7a34f682"
@@ -25,6 +26,8 @@ COMMANDS: Final[Sequence[dict[str, Any]]] = (
     {"type": "duty_hand_over", "id": 633, "key": "h-2", "notes": ["열쇠는 서랍에 있습니다."]},
     {"type": "duty_acknowledge", "id": 634, "key": "a-1", "handover": _NAME, "digest": _DIGEST},
     {"type": "duty_withdraw", "id": 635, "key": "w-1", "handover": _NAME},
+    {"type": "desks", "id": 636},
+    {"type": "desks", "id": 637, "days": 7},
 )
 
 _ITEMS: Final = [
@@ -57,6 +60,9 @@ _OWN: Final = frames.DutySide(
     holder="south-1",
     unstaffed_since_ms=_NOON_MS,
 )
+_CHECK: Final = LineCheckInfo(
+    "2018-09-15T09:00", _NOON_MS, "south", "north", "ended", outcome="desk_unstaffed", side="north", ended_ms=_NOON_MS
+)
 
 ANSWERS: Final[Sequence[tuple[str, Reply]]] = (
     (
@@ -88,4 +94,17 @@ ANSWERS: Final[Sequence[tuple[str, Reply]]] = (
     ("duty_hand_over", frames.DutyHandoverReply(id=632, handover=_OFFERED, duplicate=False)),
     ("duty_acknowledge", frames.DutyHandoverReply(id=634, handover=_TAKEN, duplicate=True)),
     ("duty_withdraw", frames.DutyHandoverReply(id=635, handover=_TAKEN, duplicate=False)),
+    (
+        "desks",
+        frames.DesksReply(
+            id=636,
+            time_ms=_NOON_MS,
+            desks=[
+                frames.DeskInfo("north", line_up=True, staffed=False, has_roster=True, unstaffed_since_ms=_NOON_MS),
+                frames.DeskInfo("south", line_up=True, staffed=True, has_roster=False),
+            ],
+            days=[LineCheckDay("2018-09-15", "south", [_CHECK])],
+        ),
+    ),
+    ("desks", frames.DesksReply(id=637, time_ms=_NOON_MS, desks=[], days=[], is_stale=True)),
 )

@@ -30,6 +30,14 @@ const check = record({
 
 const day = record({ date: text, caller: text, checks: listOf(check) });
 
+const desk = record({
+  delegation: text,
+  lineUp: flag,
+  staffed: flag,
+  hasRoster: flag,
+  unstaffedSinceMs: withDefault(natural, 0),
+});
+
 export const lineCheckReplies = {
   step: record({ check, duplicate: flag }),
   lineChecks: record({
@@ -42,9 +50,12 @@ export const lineCheckReplies = {
     heartbeat: listOf(heartbeat),
     next: withDefault(check, undefined),
   }),
+  // For ops: the strip without texts and names, beside both desks. (PROTOCOL.md §13.5)
+  desks: record({ timeMs: natural, desks: listOf(desk), days: listOf(day), isStale: withDefault(flag, false) }),
 };
 
 /** @typedef {ReturnType<typeof check>} LineCheck */
 /** @typedef {ReturnType<typeof day>} LineCheckDay */
+/** @typedef {ReturnType<typeof desk>} WatchedDesk */
 /** @typedef {ReturnType<typeof heartbeat>} Heartbeat */
 /** @typedef {ReturnType<typeof lineCheckReplies.lineChecks>} LineChecksView */

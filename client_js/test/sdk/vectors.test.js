@@ -64,6 +64,7 @@ const READERS = new Map(
     ["line_check_answer", lineCheckReplies.step],
     ["line_check_request", lineCheckReplies.step],
     ["line_checks", lineCheckReplies.lineChecks],
+    ["desks", lineCheckReplies.desks],
     ["duty", dutyReplies.duty],
     ["duty_roster", dutyReplies.roster],
     ["duty_import", dutyReplies.imported],

@@ -28,6 +28,7 @@ class Action(Enum):
     SET_AVAILABILITY = auto()
     WATCH_SESSIONS = auto()
     WATCH_STATISTICS = auto()
+    WATCH_DESKS = auto()
     READ_PRESENCE_LOG = auto()
     DISCONNECT = auto()
     REVOKE = auto()
@@ -78,6 +79,7 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.SET_AVAILABILITY: Rule(_PEOPLE, Need.NOTHING),
     Action.WATCH_SESSIONS: Rule(_OPS, Need.NOTHING),
     Action.WATCH_STATISTICS: Rule(_OPS, Need.NOTHING),
+    Action.WATCH_DESKS: Rule(_OPS, Need.NOTHING),
     Action.READ_PRESENCE_LOG: Rule(_OPS, Need.NOTHING),
     Action.DISCONNECT: Rule(_OPS, Need.NOTHING),
     Action.REVOKE: Rule(_OPS, Need.NOTHING),

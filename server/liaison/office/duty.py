@@ -29,6 +29,7 @@ from liaison.core.profile import Granularity
 from liaison.core.register_channels import DISPATCHES, LINE_CHECKS, own_dispatches, own_duty
 from liaison.core.rights import Role
 from liaison.office.actor import Actor
+from liaison.office.desk_watch import DeskWatch
 from liaison.office.dispatch_views import Folder, Selection, View
 from liaison.office.duty_rosters import Rosters, check_people, on_duty
 from liaison.office.registers import Handler, readable_line
@@ -74,6 +75,7 @@ class DutyDepartment:
         self._office = office
         self._settings = settings
         self._rosters = Rosters(office)
+        self._desk_watch = DeskWatch(office, self._rosters)
         self._zones: Final = {delegation.id: delegation.time_zone for delegation in office.profile.delegations}
         self._began_ms = office.clock.monotonic_ms()
         # Since when this node has seen a desk empty, and when it last told of it; by the monotonic clock.
@@ -91,6 +93,7 @@ class DutyDepartment:
             frames.DutyHandOver: self.hand_over,
             frames.DutyAcknowledge: self.acknowledge,
             frames.DutyWithdraw: self.withdraw,
+            frames.Desks: self.desks,
         }
 
     async def start(self) -> None:
@@ -145,6 +148,10 @@ class DutyDepartment:
             holder=book.holder if is_own else "",
             unstaffed_since_ms=book.unstaffed_ms if is_own else 0,
         )
+
+    async def desks(self, actor: Actor, command: frames.Desks) -> frames.DesksReply:
+        """Show ops both desks. Raises LiaisonError, LogUnavailableError."""
+        return await self._desk_watch.show(actor, command)
 
     # --- the roster -----------------------------------------------------------------------------------------------
 

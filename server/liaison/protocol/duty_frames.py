@@ -6,6 +6,7 @@ from msgspec import Meta, Struct, field
 
 from liaison.protocol import limits
 from liaison.protocol.frames import Command, Key, PageLimit, Reply, Seq
+from liaison.protocol.line_check_frames import Days, LineCheckDay
 
 RosterFormat = Literal["csv", "icalendar"]
 DutyName = Literal["officer", "staff"]
@@ -69,8 +70,14 @@ class DutyWithdraw(Command, frozen=True, tag="duty_withdraw"):
     handover: HandoverName
 
 
+class Desks(Command, frozen=True, tag="desks"):
+    """Both desks and what came of the line checks of the last days, for ops."""
+
+    days: Days = limits.DEFAULT_LINE_CHECK_DAYS
+
+
 DutyCommand = (
-    Duty | DutyRoster | DutyImport | DutyExport | DutyHandovers | DutyHandOver | DutyAcknowledge | DutyWithdraw
+    Duty | DutyRoster | DutyImport | DutyExport | DutyHandovers | DutyHandOver | DutyAcknowledge | DutyWithdraw | Desks
 )
 
 
@@ -159,6 +166,28 @@ class DutyHandoversReply(Reply, frozen=True, kw_only=True):
     items: list[OpenItem]
     handovers: list[HandoverInfo]
     more: bool
+
+
+class DeskInfo(Struct, frozen=True, omit_defaults=True):
+    """One side's desk as ops see it. `unstaffed_since_ms` is since when the alarm stands, 0 for none.
+
+    `line_up` and `staffed` say nothing while the reply `is_stale`.
+    """
+
+    delegation: str
+    line_up: bool
+    staffed: bool
+    has_roster: bool
+    unstaffed_since_ms: int = 0
+
+
+class DesksReply(Reply, frozen=True, kw_only=True):
+    """Days rise, the last is today; their checks have no text and nobody's name."""
+
+    time_ms: int
+    desks: list[DeskInfo]
+    days: list[LineCheckDay]
+    is_stale: bool = False
 
 
 class DutyHandoverReply(Reply, frozen=True, kw_only=True):
