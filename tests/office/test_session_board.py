@@ -337,6 +337,20 @@ def test_sessions_of_every_node_are_shown_with_the_node_they_are_at_and_go_when_
     with_nodes(body)
 
 
+def test_own_sessions_that_another_node_was_told_of_are_shown_to_who_watches_here_later() -> None:
+    async def body(here: Node, there: Node, world: World) -> None:
+        here.begin("s1")
+        there.begin("s2")
+        earlier = OpsPage(there.board, world)
+        await ms(2 * BATCH_MS + 10)
+        assert set(earlier.rows) == {"s1", "s2"}
+        page = OpsPage(here.board, world)
+        await ms(2 * BATCH_MS + 10)
+        assert {name: row["node"] for name, row in page.rows.items()} == {"s1": "here", "s2": "there"}
+
+    with_nodes(body)
+
+
 def test_nodes_tell_each_other_nothing_while_nobody_watches() -> None:
     async def body(here: Node, there: Node, world: World) -> None:
         there.begin("s1")

@@ -107,6 +107,8 @@ class SessionBoard:
         if not was_watched:
             for other in self._others.values():
                 other.asked_ms, other.as_of_ms = now_ms, self._clock.wall_ms()
+            # What the others were told already is no difference any more, and nobody here knows it.
+            self._changes.update((info.session, info) for info in self._table.told())
         self._wake()
         if is_new or not was_watched:
             self._ask_others()
