@@ -125,6 +125,19 @@ def test_alarms_come_and_go_by_themselves(sign_in: SignIn, sit_down: SitDown) ->
     expect(unstaffed).to_have_count(0)
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_can_be_done_about_a_session_is_in_reach_on_any_screen(
+    sign_in: SignIn, sit_down: SitDown, width: int
+) -> None:
+    sit_down("south-1")
+    ops = sign_in("ops", "/ops", **BRITISH, viewport={"width": width, "height": 800})
+    row = ops.locator(ROWS, has_text="south-1")
+    for name in ("Disconnect", "Revoke"):
+        box = row.get_by_role("button", name=name).bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= width
+
+
 def _size_px(place: Locator) -> float:
     return float(place.evaluate("element => parseFloat(getComputedStyle(element).fontSize)"))
 
