@@ -4,7 +4,6 @@ They are looked at by people before a change of the pages is called done; three 
 """
 
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from liaison.core.entries import Draft, EntryKind, Precedence
 from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.core.line_check_schedule import Schedule
 from liaison.wiring import BackOffice
+from tests.conftest import chromium_path
 from tests.live_server import LiveServer
 from tests.postgres_server import PostgresServer
 from tests.system.shared_stores import settings_of_workers
@@ -141,7 +141,7 @@ def main(out: Path) -> None:
 
 
 def _take_all(server: LiveServer, play: Playwright, out: Path) -> None:
-    browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    browser = play.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
     for head, text in (("south-head", "내일 오전 비, 시간당 5 mm 안팎입니다."), ("north-head", "접수하였습니다.")):
         colleague = browser.new_context(locale="en-GB").new_page()
         _sign_in(colleague, server, head)
@@ -198,7 +198,7 @@ def _take_operations(folder: Path, postgres: PostgresServer, play: Playwright, o
     """Take the page for operations of an office of two nodes."""
     settings = settings_of_workers(postgres, 2)
     with LiveServer(folder / "nodes", settings) as server:
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = play.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
         for user in ("south-1", "north-1", "north-2"):
             page = browser.new_context().new_page()
             _sign_in(page, server, user, is_empty=True)
