@@ -98,6 +98,12 @@ class TestServing:
                 assert isinstance(running.office.bus, RedisBus)
                 async with http.get(f"{running.address}/readyz") as answer:
                     assert (answer.status, await answer.json()) == (200, {"ready": True, "reasons": []})
+                running.office.bus._on_message("of another program", b"no hint")
+                async with http.get(f"{running.address}/metrics") as answer:
+                    assert 'liaison_bus_hints_total{fate="garbage"} 1.0' in (await answer.text()).splitlines()
+                async with http.get(f"{running.address}/metrics") as answer:
+                    # Read twice, counted once.
+                    assert 'liaison_bus_hints_total{fate="garbage"} 1.0' in (await answer.text()).splitlines()
                 server.kill()
                 async with asyncio.timeout(5):
                     while True:

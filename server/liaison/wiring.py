@@ -16,7 +16,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -136,7 +136,7 @@ async def serving(config: Config, handed: Sequence[socket.socket] = ()) -> Async
             # Not for secrets: those come from the operating system.
             rng = random.Random(secrets.randbits(64))  # noqa: S311
             metrics = Metrics()
-            ties = await stack.enter_async_context(_ties(config, rng))
+            ties = await stack.enter_async_context(_ties(config, metrics, rng))
             office = _office(config, stores, passwords, metrics, rng, ties)
             settings = _edge_settings(config, port)
             server = EdgeServer(office, settings, metrics, rng)
@@ -237,7 +237,7 @@ class _Ties:
 
 
 @asynccontextmanager
-async def _ties(config: Config, rng: random.Random) -> AsyncIterator[_Ties]:
+async def _ties(config: Config, metrics: Metrics, rng: random.Random) -> AsyncIterator[_Ties]:
     """Give the ties of one node: over Redis where there is one, else in memory. Raises CannotStart."""
     if not config.redis.is_used:
         from liaison.adapters.presence_note import leave_note, take_note
@@ -255,6 +255,7 @@ async def _ties(config: Config, rng: random.Random) -> AsyncIterator[_Ties]:
     # Not the node's name: two processes may have the same by mistake, and each must tell its own hints from others'.
     name = secrets.token_hex(8)
     bus, presence = RedisBus(site, rng, node=name), RedisPresence(site, rng, node=name)
+    metrics.watch_counts("liaison_bus_hints_total", lambda: asdict(bus.counts))
     async with site.open():
         with _start_failures(RedisRefusedError):
             await site.check()

@@ -4,7 +4,7 @@
 """
 
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,6 +51,12 @@ METRICS: Final = (
     Metric("liaison_appended_messages_total", "counter", (), "Messages in all transactions on the log."),
     Metric("liaison_caught_up_total", "counter", (), "Messages read from the log for subscriptions that were behind."),
     Metric("liaison_hints_missed_total", "counter", (), "Gaps that were found and filled from the log."),
+    Metric(
+        "liaison_bus_hints_total",
+        "counter",
+        ("fate",),
+        "Hints of this node that were published or dropped, of others that were received, and garbage on the bus.",
+    ),
     Metric("liaison_slow_consumers_total", "counter", (), "Times a subscription fell behind its socket."),
     Metric("liaison_line_checks_total", "counter", ("outcome",), "Line checks that ended, by what they came to."),
     Metric(
@@ -109,6 +115,8 @@ class Metrics:
             for metric in METRICS
             if metric.kind == "histogram"
         }
+        # Counts that are kept elsewhere: the counter, who tells them by label, and what was told last.
+        self._told: list[tuple[Counter, Callable[[], Mapping[str, int]], dict[str, int]]] = []
         # labels() of the library takes a lock and builds a key, each time; the hot path looks its children up here.
         self._delivery_counters: dict[tuple[str, str], Counter] = {}
         self._delivery_histograms: dict[tuple[str, str], Histogram] = {}
@@ -118,8 +126,16 @@ class Metrics:
         """Ask `read` for a gauge without labels whenever somebody reads the metrics."""
         self._gauges[name].set_function(read)
 
+    def watch_counts(self, name: str, read: Callable[[], Mapping[str, int]]) -> None:
+        """Ask `read` for the counts of a counter with one label, by its value, whenever somebody reads the metrics."""
+        self._told.append((self._counters[name], read, {}))
+
     def exposition(self) -> bytes:
         """Give everything in Prometheus' text form."""
+        for counter, read, last in self._told:
+            for label, count in read().items():
+                counter.labels(label).inc(count - last.get(label, 0))
+                last[label] = count
         return generate_latest(self._registry)
 
     # --- the observer ---------------------------------------------------------------------------------------------
