@@ -1,7 +1,7 @@
 """Holds a recorded run against what is promised: `python -m tests.torture.check FILE`.
 
-C1 to C6, L1 and P1 as in tests/simulation/checker.py; P2 and P3 with the bounds of real time. The last line is one
-JSON object; the exit code is 1 when a promise was broken.
+C1 to C6, H1 to H4, L1 and P1 as in tests/simulation/checker.py; P2 and P3 with the bounds of real time. The last line
+is one JSON object; the exit code is 1 when a promise was broken.
 """
 
 import json
@@ -24,6 +24,10 @@ INVARIANTS: Final = {
     "C4": "every reader saw one run of the log",
     "C5": "order of sending kept",
     "C6": "nothing received that isn't in the log",
+    "H1": "held and in the log",
+    "H2": "released once",
+    "H3": "order of sending kept by what was held",
+    "H4": "nothing in a channel while it was suspended",
     "L1": "level and done after healing",
     "P1": "presence is the truth after healing",
     "P2": "nobody shown offline who was away for less than the grace",
@@ -46,12 +50,14 @@ class Verdict:
     acked: int
     faults: Counter[str] = field(default_factory=Counter)
     in_flight: int = 0
+    held: int = 0
 
     def summary(self) -> dict[str, int]:
         """Give the counts by which a run is judged."""
         names = Counter(_kind(one) for one in self.broken)
         return {
             "acked": self.acked,
+            "held": self.held,
             "faults": self.faults.total(),
             "kinds": len(self.faults),
             "in_flight": self.in_flight,
@@ -60,7 +66,12 @@ class Verdict:
         }
 
 
-_KINDS: Final = {"C1": "lost", "C2": "doubled", "C3": "reordered", "C5": "reordered", "C6": "invented"}
+_KINDS: Final = {
+    **dict.fromkeys(("C1", "H1"), "lost"),
+    **dict.fromkeys(("C2", "H2"), "doubled"),
+    **dict.fromkeys(("C3", "C5", "H3", "H4"), "reordered"),
+    "C6": "invented",
+}
 
 
 def _kind(broken: str) -> str:
@@ -90,7 +101,7 @@ def check(events: Iterable[Event]) -> Verdict:
     ]
     if not final.cursors:
         broken.append("L1 the run did not come to its end")
-    return Verdict(broken, kinds["ack"], faults, in_flight)
+    return Verdict(broken, kinds["ack"], faults, in_flight, kinds["held"])
 
 
 def _final(events: Iterable[Event]) -> FinalState:
@@ -107,6 +118,7 @@ def _final(events: Iterable[Event]) -> FinalState:
                     event["outboxes"],
                     frozenset(event["online"]),
                     {viewer: frozenset(shown) for viewer, shown in event["shown_online"].items()},
+                    event.get("held", {}),
                 )
             case _:
                 pass

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tests.torture.heads import Heads
 from tests.torture.history_file import HistoryFile
 from tests.torture.roaming_client import RoamingClient
 from tests.torture.site import Node, Site
@@ -21,6 +22,8 @@ _MOMENT_TIMEOUT_S: Final = 2.0
 # How long something stands still or is cut off, mostly; one time in four for longer than a lease or a poll of it lasts.
 _SHORT_S: Final = (0.3, 3.0)
 _LONG_S: Final = (3.0, 12.0)
+# A clock that was never set, one that a daemon corrects, and one of another zone; tokens of the run live for a day.
+_JUMPS_S: Final = (-12 * 3600.0, -600.0, -2.0, 2.0, 600.0, 12 * 3600.0)
 
 
 @dataclass
@@ -29,6 +32,7 @@ class Nemesis:
 
     site: Site
     clients: Sequence[RoamingClient]
+    heads: Heads
     history: HistoryFile
     rng: random.Random
     kinds: Counter[str] = field(default_factory=Counter)
@@ -193,6 +197,22 @@ async def _half_open_clients(blow: Blow) -> None:
     await blow.for_a_while(node.back_door.stall, node.back_door.flow, blow.duration_s())
 
 
+async def _jump_clock(blow: Blow) -> None:
+    clock, jump_s = blow.node().clock, blow.rng.choice(_JUMPS_S)
+    await blow.for_a_while(lambda: clock.jump(jump_s), lambda: clock.jump(0), blow.duration_s())
+
+
+async def _suspend_channel(blow: Blow) -> None:
+    nemesis = blow.nemesis
+    channel = blow.rng.choice(sorted({channel for client in nemesis.clients for channel in client.channels}))
+    blow.begin()
+    key = f"storm-{nemesis.kinds[blow.name]}"
+    suspension = await nemesis.heads.suspend(channel, key)
+    await asyncio.sleep(blow.rng.uniform(*_SHORT_S))
+    await nemesis.heads.resume(channel, suspension, key)
+    blow.over()
+
+
 AT_NODES: Final[Mapping[str, Fault]] = {
     "node killed": _kill_node,
     "node stopped": _stop_node,
@@ -201,6 +221,8 @@ AT_NODES: Final[Mapping[str, Fault]] = {
     "clients reset": _reset_clients,
     "clients slow": _slow_clients,
     "clients half-open": _half_open_clients,
+    "clock jumped": _jump_clock,
+    "channel suspended": _suspend_channel,
 }
 
 # ---------------------------------------------------------------------------------------------- stores and the ways

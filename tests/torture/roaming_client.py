@@ -65,6 +65,8 @@ class RoamingClient:
         self.heard_at_s = 0.0
         self.cursors: dict[str, int] = {}
         self.outbox: dict[tuple[str, str], str] = {}
+        # What was acknowledged as held in a suspended channel and hasn't come yet.
+        self.held: set[tuple[str, str]] = set()
         self.in_flight: dict[int, tuple[str, str]] = {}
         self.online: dict[str, str] = {}
         self.is_stale = True
@@ -88,6 +90,7 @@ class RoamingClient:
         self._epoch = 0
         self._socket: ClientConnection | None = None
         self._waiting: deque[tuple[str, str]] = deque()
+        self._own_received: set[tuple[str, str]] = set()
         self._subscribes: dict[int, str] = {}
         self._presence_version: tuple[str, int] = ("", 0)
         self._may_come_back_s = 0.0
@@ -271,7 +274,12 @@ class RoamingClient:
         if number in self.in_flight:
             channel, key = self.in_flight.pop(number)
             text = self.outbox.pop((channel, key), None)
-            if text is not None:
+            if text is not None and frame.get("held", False):
+                # The channel may have been resumed since, and the message may have been faster than this answer.
+                if (channel, key) not in self._own_received:
+                    self.held.add((channel, key))
+                self._note("held", channel=channel, key=key, text=text)
+            elif text is not None:
                 self._note("ack", channel=channel, key=key, seq=frame["seq"], duplicate=frame["duplicate"])
                 self.latencies.acked.append(_age_ms(text))
             self._push()
@@ -310,9 +318,13 @@ class RoamingClient:
             self._note("duplicate_recv", channel=channel, seq=seq)
             return
         self.cursors[channel] = seq
-        self._note("recv", channel=channel, seq=seq, sender=frame["sender"], key=frame["key"], text=frame["text"])
-        if frame["sender"] != self.user:
-            self.latencies.seen.append(_age_ms(frame["text"]))
+        text = frame.get("text", "")
+        self._note("recv", channel=channel, seq=seq, sender=frame["sender"], key=frame["key"], text=text)
+        if frame["sender"] == self.user:
+            self.held.discard((channel, frame["key"]))
+            self._own_received.add((channel, frame["key"]))
+        elif text:
+            self.latencies.seen.append(_age_ms(text))
 
     def _take_snapshot(self, frame: dict[str, Any]) -> None:
         here = {user["user"]: user["connectivity"] for user in frame["users"]}

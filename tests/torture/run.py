@@ -11,6 +11,7 @@ from itertools import cycle, product
 from pathlib import Path
 from typing import Final
 
+from liaison.core.identifiers import OFFICE
 from tests.torture.check import Verdict, check, report
 from tests.torture.faults import Nemesis
 from tests.torture.history_file import HistoryFile, RecordedHistory
@@ -63,7 +64,8 @@ async def torture(plan: Plan, history_path: Path) -> Outcome:
                 _measure(clients, calm)
                 await asyncio.sleep(CALM_S)
                 _measure(clients, storm)
-                await Nemesis(whole_site, clients, history, rng).strike(plan.seconds)
+                heads = await asyncio.to_thread(whole_site.heads)
+                await Nemesis(whole_site, clients, heads, history, rng).strike(plan.seconds)
             head = await finish(whole_site, clients, history)
         for client in clients:
             errors += client.errors
@@ -73,7 +75,7 @@ async def torture(plan: Plan, history_path: Path) -> Outcome:
 
 
 async def finish(whole_site: Site, clients: Sequence[RoamingClient], history: HistoryFile) -> int:
-    """Let everything become level, and write down how it stands and the whole log; give the log's length."""
+    """Let everything become level, and write down how it stands and the whole log; give its count of messages."""
     await _heal(clients, history, whole_site)
     channels = sorted({channel for client in clients for channel in client.channels})
     rows = await asyncio.to_thread(whole_site.rows, channels)
@@ -84,7 +86,7 @@ async def finish(whole_site: Site, clients: Sequence[RoamingClient], history: Hi
         for complaint in client.complaints:
             history.note(time.monotonic(), "complaint", client=client.user, text=complaint)
     history.flush()
-    return len(rows)
+    return sum(row.sender != OFFICE for row in rows)
 
 
 def make_clients(
@@ -167,8 +169,8 @@ async def until(claim: Callable[[], bool], timeout_s: float, what: str) -> float
 
 
 def all_level(clients: Sequence[RoamingClient]) -> bool:
-    """Claim that every outbox is empty and all readers of a channel are at one place."""
-    if any(client.outbox or not client.connected.is_set() for client in clients):
+    """Claim that every outbox is empty, nothing is held, and all readers of a channel are at one place."""
+    if any(client.outbox or client.held or not client.connected.is_set() for client in clients):
         return False
     places = {(channel, cursor) for client in clients for channel, cursor in client.cursors.items()}
     return len(places) == len({channel for channel, _ in places})
@@ -204,6 +206,7 @@ def _note_final(clients: Sequence[RoamingClient], history: HistoryFile) -> None:
         "final",
         cursors={client.user: client.cursors for client in clients},
         outboxes={client.user: len(client.outbox) for client in clients},
+        held={client.user: len(client.held) for client in clients},
         online=sorted(client.user for client in clients),
         shown_online={client.user: sorted(_seen_by(client)) if not client.is_stale else [] for client in clients},
     )

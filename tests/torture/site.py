@@ -25,7 +25,9 @@ from tests.postgres_server import PASSWORD, PostgresServer
 from tests.redis_server import RedisServer, redis_server
 from tests.simulation.checker import LogRow
 from tests.tcp_proxy import TcpProxy
+from tests.torture.heads import Heads
 from tests.torture.roaming_client import Door
+from tests.torture.shifted_clock import ShiftedClock
 
 OFFICE: Final = "torture"
 NODES: Final = {"n1": "127.0.0.2", "n2": "127.0.0.3", "n3": "127.0.0.4"}
@@ -39,10 +41,17 @@ class Node:
     """One server process, and the ways to it and from it."""
 
     def __init__(
-        self, name: str, server: LiveServer, to_postgres: TcpProxy, to_redis: TcpProxy, door: TcpProxy
+        self,
+        name: str,
+        server: LiveServer,
+        clock: ShiftedClock,
+        to_postgres: TcpProxy,
+        to_redis: TcpProxy,
+        door: TcpProxy,
     ) -> None:
         self.name = name
         self.server = server
+        self.clock = clock
         self.to_postgres = to_postgres
         self.to_redis = to_redis
         self.back_door = door
@@ -84,6 +93,7 @@ class Node:
     def heal(self) -> None:
         """Let everything through again."""
         self.resume()
+        self.clock.jump(0)
         for way in (self.to_postgres, self.to_redis, self.back_door):
             way.delay(0)
             way.accept()
@@ -132,6 +142,21 @@ class Site:
         secret = self.steward.administer(sign_in)
         time.sleep(_KNOWN_AFTER_S)
         return secret
+
+    def heads(self) -> Heads:
+        """Let the heads of both sides in, at all nodes."""
+
+        async def sign_in(office: BackOffice) -> dict[str, str]:
+            secrets = {}
+            for side in ("south", "north"):
+                user = f"{side}-head"
+                login = await office.accounts.login(user, self.steward.password_of(user), "", "127.0.0.1")
+                secrets[side] = login.secret
+            return secrets
+
+        secrets = self.steward.administer(sign_in)
+        time.sleep(_KNOWN_AFTER_S)
+        return Heads(secrets, [node.server.url for node in self.nodes])
 
     def rows(self, channels: Sequence[str]) -> list[LogRow]:
         """Read the whole log of these channels from PostgreSQL."""
@@ -204,9 +229,10 @@ def _node(folder: Path, name: str, postgres: PostgresServer, redis: RedisServer)
             "LIAISON_LOG__LEVEL": "warning",
             "LIAISON_LOG__FORMAT": "json",
         }
-        server = LiveServer(folder / name, settings, host=host, is_seeded=True)
+        clock = ShiftedClock(folder, name)
+        server = LiveServer(folder / name, settings, host=host, is_seeded=True, program=clock.program)
         with TcpProxy(server.port, target_host=host) as door:
-            node = Node(name, server, to_postgres, to_redis, door)
+            node = Node(name, server, clock, to_postgres, to_redis, door)
             try:
                 yield node
             finally:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from liaison.core.identifiers import OFFICE
 from tests.torture.check import check
 from tests.torture.history_file import HistoryFile, RecordedHistory
 
@@ -15,6 +16,7 @@ Event = dict[str, Any]
 
 SENT: Event = {"at": 1.0, "kind": "send", "client": "a", "channel": "c", "key": "a-1"}
 ACKED: Event = {"at": 1.1, "kind": "ack", "client": "a", "channel": "c", "key": "a-1", "seq": 1, "duplicate": False}
+HELD: Event = {"at": 1.1, "kind": "held", "client": "a", "channel": "c", "key": "a-1", "text": "a-1"}
 ROW: Event = {"at": 90.0, "kind": "row", "channel": "c", "seq": 1, "sender": "a", "key": "a-1", "text": "a-1"}
 FINAL: Event = {
     "at": 90.0,
@@ -55,6 +57,38 @@ def test_a_good_run_is_good() -> None:
 def test_acknowledged_and_not_in_the_log_is_lost() -> None:
     verdict = check([SENT, ACKED, {**FINAL, "cursors": {"a": {"c": 0}}}])
     assert verdict.summary()["lost"] == 1
+
+
+def test_held_and_not_in_the_log_is_lost() -> None:
+    assert check([SENT, HELD, {**FINAL, "cursors": {"a": {"c": 0}}}]).summary()["lost"] == 1
+
+
+def test_held_and_released_once_is_good_and_twice_is_doubled() -> None:
+    closes = {**ROW, "sender": OFFICE, "key": "s suspends", "text": ""}
+    opens = {**closes, "seq": 2, "key": "p resumes"}
+    released = [{**ROW, "seq": seq, "key": f"a-{seq - 2}"} for seq in (3, 4)]
+    once = [SENT, HELD, closes, opens, released[0], {**FINAL, "cursors": {"a": {"c": 3}}}]
+    verdict = check(once)
+    assert (verdict.broken, verdict.held) == ([], 1)
+    twice = check([*once[:-1], released[1], {**FINAL, "cursors": {"a": {"c": 4}}}])
+    assert {one[:2] for one in twice.broken} == {"C2", "H2"}
+
+
+def test_what_was_written_while_a_channel_was_suspended_is_out_of_order() -> None:
+    closes = {**ROW, "seq": 1, "sender": OFFICE, "key": "s suspends", "text": ""}
+    verdict = check([closes, {**ROW, "seq": 2}, {**FINAL, "cursors": {"a": {"c": 2}}}])
+    assert [one[:2] for one in verdict.broken] == ["H4"]
+    assert verdict.summary()["reordered"] == 1
+
+
+def test_what_was_sent_after_another_was_held_comes_after_it() -> None:
+    later = {**SENT, "at": 2.0, "key": "a-2"}
+    rows = [{**ROW, "key": "a-2", "text": "a-2"}, {**ROW, "seq": 2}]
+    assert "H3" in {one[:2] for one in check([SENT, HELD, later, *rows, {**FINAL, "cursors": {"a": {"c": 2}}}]).broken}
+
+
+def test_what_is_still_held_in_the_end_is_not_done() -> None:
+    assert [one[:2] for one in check([SENT, ACKED, ROW, {**FINAL, "held": {"a": 1}}]).broken] == ["L1"]
 
 
 def test_a_second_place_of_one_message_is_doubled() -> None:

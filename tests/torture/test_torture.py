@@ -25,7 +25,7 @@ async def test_a_storm_of_all_faults_breaks_no_promise(tmp_path: Path) -> None:
     print("\n" + describe(outcome, tmp_path / "history.jsonl"))
     print(figures(outcome))
     assert outcome.verdict.broken == []
-    assert outcome.verdict.acked == outcome.head
+    assert outcome.verdict.acked + outcome.verdict.held == outcome.head
     assert outcome.verdict.acked >= 10_000
     # Chance may leave the last of a slow machine's run out.
     assert len(outcome.verdict.faults) >= 0.75 * len({*AT_NODES, *AT_STORES})
