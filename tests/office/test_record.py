@@ -226,6 +226,9 @@ def test_nobody_signs_with_the_other_sides_key_nor_with_one_that_has_ended(side:
         await whole.say("south-1", "one")
         assert await whole.refused(f"{side}-1", "sign_head", **await head_of(whole, theirs)) == "key_other_side"
         right = await head_of(whole, mine)
+        (entry,) = await whole.entries(GENERAL)
+        early = mine.head(GENERAL, 1, entry.link, whole.clock.wall_ms() - 60_000)
+        assert await whole.refused(f"{side}-1", "sign_head", **early) == "key_ended"
         await whole.ask(f"{side}-head", "revoke_key", fingerprint=mine.fingerprint, reason="lost")
         assert await whole.refused(f"{side}-1", "sign_head", **right) == "key_ended"
 
