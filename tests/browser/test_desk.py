@@ -1,6 +1,7 @@
 """The duty desk: line checks with one key, handovers, heads that both sides sign; and hostile words in all of it."""
 
 import re
+import sqlite3
 from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -8,6 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import expect
 
+from liaison.core.entries import Stored
+from liaison.core.identifiers import DelegationId, Millis, UserId
+from liaison.core.line_check import Facts, Heartbeat, verdict
+from liaison.core.line_check_register import Checks, Hand, ending, fold, request
+from liaison.core.register_channels import LINE_CHECKS
+from liaison.wiring import BackOffice
 from tests.browser.conftest import BRITISH, SignIn, SitDown
 from tests.browser.register_screen import LETTER, RegisterScreen
 from tests.browser.test_hostile_text import SCRIPTS
@@ -43,6 +50,39 @@ def test_one_key_answers_the_other_desk_and_the_strip_says_so(sign_in: SignIn) -
         expect(screen.page.locator(".strip ol .cell[data-outcome=answered]")).to_have_count(1)
         # Entries that nobody has to act on are no news.
         expect(screen.badge("joint/line-checks")).to_have_count(0)
+
+
+UP, UNSTAFFED, DOWN = Heartbeat(True, True), Heartbeat(True, False), Heartbeat(False, False)
+# What the office knew of the desk that was called when the time was up, and what the page says then.
+OUTCOMES: list[tuple[Heartbeat | None, str, str]] = [
+    (UNSTAFFED, "desk_unstaffed", "Line up, desk unstaffed (North side)"),
+    (UP, "not_answered", "Line up, not answered (North side)"),
+    (DOWN, "line_down", "Line down (North side): no client of that side was connected"),
+    (None, "line_down", "Line down: the office could not tell"),
+]
+
+
+def test_each_silence_has_its_reason_on_the_page(sign_in: SignIn, server: LiveServer) -> None:
+    async def hold(office: BackOffice) -> None:
+        south, north = DelegationId("south"), DelegationId("north")
+        for number, (called, _, _) in enumerate(OUTCOMES):
+            now_ms = Millis(office.clock.wall_ms())
+            hand = Hand(UserId("south-1"), south, f"outcome {number}")
+            appended = await office.log.append(LINE_CHECKS, [request(Checks(), hand, "", 180_000)], now_ms)
+            (outcome,) = appended.outcomes
+            assert isinstance(outcome, Stored)
+            (check,) = fold(Checks(), outcome.entry).checks.values()
+            sides = {} if called is None else {south: UP, north: called}
+            found = verdict(Facts(south, north, True, sides or None))
+            await office.log.append(LINE_CHECKS, [ending(check, found, sides)], now_ms)
+
+    server.administer(hold)
+    screen = RegisterScreen(sign_in("north-2", **BRITISH))
+    screen.open("joint/line-checks")
+    lines, cells = screen.page.locator(".line-checks li .outcome"), screen.page.locator(".strip ol .cell")
+    for _, name, text in OUTCOMES:
+        expect(lines.and_(screen.page.locator(f"[data-outcome={name}]")).filter(has_text=text)).to_have_count(1)
+        expect(cells.and_(screen.page.get_by_role("img", name=text))).to_have_count(1)
 
 
 def test_what_is_open_is_handed_over_to_who_acknowledges_it(sign_in: SignIn) -> None:
@@ -123,6 +163,11 @@ def test_script_in_a_register_is_text_on_both_sides(sign_in: SignIn) -> None:
     expect(north.page.locator(".dispatch-body")).to_have_text(hostile["body"])
     expect(north.page.locator(".items-table tr").first).to_contain_text(SCRIPTS[1])
     north.step("Delivered by other means", place=SCRIPTS[4], note=SCRIPTS[5])
+    north.open("north/duty")
+    north.step("Hand over", notes="\n".join(SCRIPTS))
+    for text in SCRIPTS:
+        expect(north.page.locator(".open-items li").filter(has_text=text).first).to_contain_text(text)
+    north.button("Withdraw").click()
     expect(south.events.filter(has_text="Delivered by other means")).to_contain_text(SCRIPTS[5])
 
     south.page.goto(re.sub("#.*", "#joint/general", south.page.url))
@@ -136,3 +181,42 @@ def test_script_in_a_register_is_text_on_both_sides(sign_in: SignIn) -> None:
     for screen in (south, north):
         assert screen.page.evaluate("() => window.ran") is None
     assert north.page.locator("script, img, iframe, style").count() == elements
+
+
+def test_what_was_changed_behind_the_record_shows_in_the_client(sign_in: SignIn, server: LiveServer) -> None:
+    screen = RegisterScreen(sign_in("south-head", "/#joint/crossings", **BRITISH))
+    page = screen.page
+    page.locator("#composer").fill("The last one that was seen")
+    page.locator("#composer").press("Enter")
+    expect(page.locator(".message [data-state=delivered]").last).to_be_attached()
+    screen.open("joint/administration")
+    screen.button("Propose").click()
+    screen.dialog.locator("[name=kind]").select_option("granularity")
+    screen.dialog.locator("button[type=submit]").click()
+    screen.button("Log").click()
+    expect(page.get_by_role("status").filter(has_text="Recomputed here: each entry from 1 to")).to_be_visible()
+    expect(page.locator(".administration-log [data-broken=true]")).to_have_count(0)
+
+    server.stop()
+    number = "(SELECT number FROM channel_head WHERE channel = ?)"
+    with sqlite3.connect(server.data_dir / "office.db") as rows:
+        later = f"UPDATE message SET time_ms = time_ms + 60000 WHERE seq = 1 AND channel_number = {number}"
+        rows.execute(later, ("joint/administration",))
+        rows.execute(f"UPDATE message SET link = zeroblob(32) WHERE channel_number = {number}", ("joint/crossings",))
+    rows.close()
+    server.start()
+
+    # Whoever was there has seen something else, and is told on every page.
+    fork = page.locator(".notices").get_by_role("alert").filter(has_text="The record of Crossings contradicts")
+    expect(fork).to_be_visible()
+    screen.button("All proposals").click()
+    screen.button("Log").click()
+    expect(page.get_by_role("alert").filter(has_text="what is shown as entry 1 does not follow")).to_be_visible()
+    expect(page.locator(".administration-log [data-broken=true] .seq")).to_have_text("1")
+
+    fork.get_by_role("button", name="Signed record").click()
+    expect(screen.dialog.get_by_role("alert")).to_contain_text("contradicts what this browser has seen")
+    expect(screen.dialog.get_by_role("button", name="Sign for our side")).to_have_count(0)
+    screen.dialog.get_by_role("button", name="The heads have confirmed it").click()
+    expect(screen.dialog).to_contain_text("Nothing contradicts")
+    expect(fork).to_have_count(0)

@@ -75,6 +75,8 @@ def test_script_in_names_of_people_and_channels_is_text(sit_down: SitDown, serve
     screen = sit_down("south-1", "joint/hostile")
     expect(screen.page.locator(".conversation-head h1")).to_have_text(name)
     expect(screen.page.locator(".person-name", has_text=name)).to_have_count(1)
+    screen.page.locator(".conversation-head").get_by_role("button", name="서명된 기록").click()
+    expect(screen.page.locator("dialog[open] h2")).to_contain_text(name)
     assert screen.page.evaluate("() => window.ran") is None
 
 

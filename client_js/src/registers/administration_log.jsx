@@ -3,8 +3,10 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
+import { brokenLinks } from "../sdk/chain.js";
 import { errorText } from "../shared/error_text.js";
 import { t } from "../shared/i18n.js";
+import { Icon } from "../shared/icons.jsx";
 import { SideLabel } from "../shared/side_label.jsx";
 import { named, subjectText } from "./plain_words.js";
 import { ADMINISTRATION } from "./register_desk.js";
@@ -43,14 +45,16 @@ export function AdministrationLog({ registers }) {
     });
   }, [head]);
 
+  const broken = useBrokenLinks(entries.value);
   const last = entries.value.at(-1)?.seq ?? 1;
   return (
     <>
       <p class="register-note">{t("log_note")}</p>
       {failure.value && <p class="alert">{errorText(failure.value)}</p>}
+      <ChainVerdict entries={entries.value} broken={broken} />
       <ol class="administration-log">
         {entries.value.map((entry) => (
-          <LogEntry key={entry.seq} registers={registers} entry={entry} />
+          <LogEntry key={entry.seq} registers={registers} entry={entry} isBroken={broken?.has(entry.seq) ?? false} />
         ))}
       </ol>
       {last > 1 && (
@@ -70,13 +74,51 @@ export function AdministrationLog({ registers }) {
   );
 }
 
-/** @param {{ registers: RegisterDesk, entry: Entry }} props */
-function LogEntry({ registers, entry }) {
+/**
+ * Recompute the links here, of what is shown. Undefined until that is done.
+ * @param {readonly Entry[]} entries   Newest first.
+ */
+function useBrokenLinks(entries) {
+  /** @type {import('@preact/signals').Signal<ReadonlySet<number> | undefined>} */
+  const broken = useSignal(undefined);
+  useEffect(() => {
+    let isOver = false;
+    const messages = entries.map((entry) => ({ ...entry, time_ms: entry.timeMs })).reverse();
+    brokenLinks(crypto.subtle, messages).then((found) => {
+      if (!isOver) broken.value = found;
+    });
+    return () => {
+      isOver = true;
+    };
+  }, [entries]);
+  return broken.value;
+}
+
+/** @param {{ entries: readonly Entry[], broken: ReadonlySet<number> | undefined }} props */
+function ChainVerdict({ entries, broken }) {
+  const first = entries.at(-1);
+  if (!first || !broken) return <p role="status">{first && t("record_checking")}</p>;
+  if (broken.size > 0) {
+    return (
+      <p class="alert" role="alert">
+        <Icon name="warning" /> {t("log_broken", { seqs: [...broken].join(", ") })}
+      </p>
+    );
+  }
+  return (
+    <p class="record-whole" role="status">
+      <Icon name="check" /> {t("log_whole", { first: first.seq, last: entries[0]?.seq ?? first.seq })}
+    </p>
+  );
+}
+
+/** @param {{ registers: RegisterDesk, entry: Entry, isBroken: boolean }} props */
+function LogEntry({ registers, entry, isBroken }) {
   const { live } = registers;
   const data = readData(entry.data);
   const link = [...entry.link].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   return (
-    <li class="step-line">
+    <li class="step-line" data-broken={isBroken}>
       <span class="seq">{entry.seq}</span>
       <span class="step-what">{named("log_", String(data.event ?? entry.kind))}</span>
       <span class="step-who">

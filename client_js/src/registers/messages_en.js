@@ -228,6 +228,9 @@ export const en = {
   proposal_withdrawn: "Withdrawn",
   proposal_expired: "Expired",
   proposal_superseded: "Superseded",
+  log_whole: "Recomputed here: each entry from {first} to {last} follows from the one before.",
+  log_broken:
+    "Changed: what is shown as entry {seqs} does not follow from the entry before. Do not rely on it; tell both heads.",
   log_note: "Both sides read the same log. Each link covers its entry and the link before it: a changed record shows.",
   log_proposed: "Proposed",
   log_approved: "Approved",

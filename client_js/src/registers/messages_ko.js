@@ -225,6 +225,8 @@ export const ko = {
   proposal_withdrawn: "철회됨",
   proposal_expired: "기한 만료",
   proposal_superseded: "대체됨",
+  log_whole: "이 화면에서 다시 계산함: {first}번부터 {last}번까지 각 기록이 앞의 기록에 이어집니다.",
+  log_broken: "변경됨: {seqs}번으로 보이는 것은 앞의 기록에 이어지지 않습니다. 믿지 말고 양측 대표에게 알리십시오.",
   log_note: "양측이 같은 기록을 읽습니다. 각 고리값은 해당 기록과 앞의 고리값을 포함하므로 기록을 바꾸면 드러납니다.",
   log_proposed: "제안",
   log_approved: "승인",

@@ -47,6 +47,28 @@ export async function linkAfter(subtle, before, message) {
   return new Uint8Array(await subtle.digest("SHA-256", hashed));
 }
 
+/**
+ * Which entries of a run don't follow from those before. Of the first one that can be told only at the beginning of a
+ * channel, where 32 zero bytes stand before it.
+ * @param {Subtle} subtle
+ * @param {readonly (Readonly<Record<string, unknown>> & {readonly seq: number, readonly link: Uint8Array})[]} messages in order,
+ *   with the names of the wire and links as bytes
+ * @returns {Promise<ReadonlySet<number>>} their seqs
+ */
+export async function brokenLinks(subtle, messages) {
+  const broken = new Set();
+  let before = { seq: 0, link: new Uint8Array(32) };
+  for (const message of messages) {
+    const isNext = message.seq === before.seq + 1;
+    if (isNext) {
+      const link = await linkAfter(subtle, before.link, message);
+      if (link.some((byte, index) => byte !== message.link[index])) broken.add(message.seq);
+    } else if (message !== messages[0]) broken.add(message.seq);
+    before = { seq: message.seq, link: Uint8Array.from(message.link) };
+  }
+  return broken;
+}
+
 /** @param {number[]} bytes @param {unknown} value */
 function pack(bytes, value) {
   if (typeof value === "boolean") bytes.push(value ? 0xc3 : 0xc2);
