@@ -3,7 +3,9 @@
  * Subscribers only receive; publishers send texts that carry their send time, and one delivery in SAMPLED is timed by
  * it. The run is a closed loop (at most WINDOW messages on their way), or an open one at a fixed rate, where a message
  * is timed from when it was due: a stalled server can't hide its delay. A closed loop with EVERY_MS sends its window at
- * once, and the next one when all of it has come and so much time has passed. It ends by itself after its seconds.
+ * once, and the next one when all of it has come and so much time has passed. It ends by itself after its seconds, or
+ * when it is told to by SIGTERM. With MISSED, subscribers resume after RESUME_AFTER, and count as connected when so many
+ * messages have come to each.
  *
  * It reports its own idle share: a run in which it had none measured the generator, and is void. To have some, also
  * beside a server that does next to nothing, it counts most deliveries by their frames' heads alone.
@@ -47,6 +49,7 @@ struct connection {
     int channel;
     int port;
     int joined;
+    int missed;
     char *left;
     size_t left_bytes;
     uint64_t next_id;
@@ -56,15 +59,18 @@ struct connection {
 static struct {
     int ports[MAX_NODES], pids[MAX_NODES], nodes, subscribers, publishers, channels, follows, text_bytes, window;
     double rate, seconds, warmup, every_ms;
+    long resume_after;
+    int missed;
     enum mode mode;
     const char *tokens_file, *channel_prefix;
 } options = {.ports = {8080}, .nodes = 1, .subscribers = 100, .publishers = 1, .channels = 1, .follows = 1,
              .text_bytes = 200, .window = 8,
-             .seconds = 5, .warmup = 1, .mode = LIAISON, .channel_prefix = "joint/bench-"};
+             .seconds = 5, .warmup = 1, .resume_after = -1, .mode = LIAISON, .channel_prefix = "joint/bench-"};
 
 static struct connection *connections;
 static char (*tokens)[160];
-static int token_count, epoll_fd, ready, dead;
+static int token_count, epoll_fd, ready, dead, resumed;
+static volatile sig_atomic_t stopped;
 static char read_buffer[READ_BYTES], filler[65536];
 
 static uint64_t now_ns(void) {
@@ -222,7 +228,8 @@ static void command(struct connection *c, const char *type, int with_channel) {
     uint8_t out[512];
     char name[200];
     size_t n = 0;
-    out[n++] = (uint8_t)(0x80 | (with_channel ? 3 : 2));
+    int resumes = with_channel && options.resume_after >= 0;
+    out[n++] = (uint8_t)(0x80 | (2 + with_channel + resumes));
     n += pack_word(out + n, "type");
     n += pack_word(out + n, type);
     n += pack_word(out + n, "id");
@@ -230,6 +237,15 @@ static void command(struct connection *c, const char *type, int with_channel) {
     if (with_channel) {
         n += pack_word(out + n, "channel");
         n += pack_text(out + n, name, channel_name(name, sizeof name, c->channel));
+    }
+    if (resumes) {
+        /* A fresh office is in its first epoch. */
+        n += pack_word(out + n, "position");
+        out[n++] = 0x82;
+        n += pack_word(out + n, "epoch");
+        out[n++] = 1;
+        n += pack_word(out + n, "seq");
+        n += pack_id(out + n, (uint64_t)options.resume_after);
     }
     send_frame(c, 2, out, n);
 }
@@ -458,7 +474,10 @@ static void on_payload(struct connection *c, int opcode, char *payload, size_t b
     } else if (c->state == READY && options.mode == NATS && bytes >= 4 && !memcmp(payload, "PING", 4)) {
         send_frame(c, 2, "PONG\r\n", 6);
     } else if (c->state == READY && !c->publishes) {
+        uint64_t before = deliveries;
         on_deliveries(payload, bytes, at_ns);
+        /* In the channel's order: what was missed comes before anything new. */
+        if (deliveries > before && c->missed && !--c->missed) resumed++;
     } else if (options.mode == LIAISON) {
         on_answer(c, payload, bytes, at_ns);
     } else if (options.mode == SOCKETIO) {
@@ -612,6 +631,8 @@ static void parse(int argc, char **argv) {
         else if (!strcmp(name, "--warmup")) options.warmup = atof(value);
         else if (!strcmp(name, "--pid")) numbers(value, options.pids);
         else if (!strcmp(name, "--follows")) options.follows = atoi(value);
+        else if (!strcmp(name, "--resume-after")) options.resume_after = atol(value);
+        else if (!strcmp(name, "--missed")) options.missed = atoi(value);
         else if (!strcmp(name, "--tokens")) options.tokens_file = value;
         else if (!strcmp(name, "--channel-prefix")) options.channel_prefix = value;
         else {
@@ -623,6 +644,11 @@ static void parse(int argc, char **argv) {
         fprintf(stderr, "text-bytes is 21 to 16384, channels at least 1\n");
         exit(2);
     }
+}
+
+static void stop(int signal) {
+    (void)signal;
+    stopped = 1;
 }
 
 /* Whether a closed loop sends one more now. */
@@ -641,6 +667,7 @@ int main(int argc, char **argv) {
     parse(argc, argv);
     alarm((unsigned)(options.seconds + options.warmup + 120));
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGTERM, stop);
     memset(filler, 'a', sizeof filler);
     struct rlimit files = {20000, 20000};
     setrlimit(RLIMIT_NOFILE, &files);
@@ -650,20 +677,22 @@ int main(int argc, char **argv) {
     epoll_fd = epoll_create1(0);
     for (int i = 0; i < all; i++) {
         connections[i].publishes = i >= options.subscribers;
+        connections[i].missed = connections[i].publishes ? 0 : options.missed;
         connections[i].port = options.ports[i % options.nodes];
         connections[i].channel = (i >= options.subscribers ? i - options.subscribers : i) % options.channels;
     }
     long rss_before = rss_kib();
     double cpu_before = cpu_seconds();
     uint64_t start = now_ns();
-    while (ready + dead < all && now_ns() - start < 60000000000ull) {
+    int returning = options.missed ? options.subscribers : 0;
+    while ((ready + dead < all || resumed < returning) && now_ns() - start < 60000000000ull) {
         while (begun < all && begun - ready - dead < CONNECTS_IN_FLIGHT) begin(begun++);
         turn(1);
     }
     double connect_s = (double)(now_ns() - start) / 1e9, connect_cpu = cpu_seconds() - cpu_before;
     long rss_after = rss_kib();
     if (dead) fprintf(stderr, "%d of %d connections failed\n", dead, all);
-    if (ready < all) return 1;
+    if (ready < all || resumed < returning) return 1;
     usleep(200000);
 
     uint64_t fanout = (uint64_t)(options.subscribers / options.channels * options.follows), moment;
@@ -672,7 +701,7 @@ int main(int argc, char **argv) {
     uint64_t first_delivery = 0, first_sent = 0, first_ack = 0, due = begin_ns;
     double cpu_start = 0, step = options.rate > 0 ? 1e9 / options.rate : 0;
     int next_publisher = 0;
-    while ((moment = now_ns()) < end_ns && dead == 0) {
+    while ((moment = now_ns()) < end_ns && dead == 0 && !stopped) {
         if (!measuring && moment >= measure_ns) {
             measuring = 1;
             idle_ns = 0;
