@@ -24,7 +24,9 @@ def main() -> int:
     measured = [] if arguments.no_scenarios else _measure(folder)
     plan = Plan(arguments.seconds, arguments.seed, arguments.messages_per_s)
     path = folder / f"seed-{plan.seed}.jsonl"
-    outcome = asyncio.run(torture(plan, path))
+    # A site of its own: its journals are of this run alone.
+    with site() as whole_site:
+        outcome = asyncio.run(torture(plan, whole_site, path))
     path.with_suffix(".journal").write_text(outcome.journals)
     print(describe(outcome, path))
     print(f"check it again: python -m tests.torture.check {path}")

@@ -16,7 +16,7 @@ from tests.torture.check import Verdict, check, report
 from tests.torture.faults import Nemesis
 from tests.torture.history_file import HistoryFile, RecordedHistory
 from tests.torture.roaming_client import Latencies, RoamingClient
-from tests.torture.site import Site, site
+from tests.torture.site import Site
 
 CALM_S: Final = 5.0
 # After healing everything must be level and true within so long.
@@ -50,13 +50,14 @@ class Outcome:
     journals: str
 
 
-async def torture(plan: Plan, history_path: Path) -> Outcome:
-    """Run a plan, and leave its history in a file."""
+async def torture(plan: Plan, whole_site: Site, history_path: Path) -> Outcome:
+    """Run a plan on a site that is well, leave it well, and leave the history in a file."""
     rng = random.Random(plan.seed)
-    with HistoryFile(history_path) as history, site() as whole_site:
+    with HistoryFile(history_path) as history:
         history.note(time.monotonic(), "run", **vars(plan))
         channels = [f"joint/line-{number}" for number in range(plan.channels)]
         clients = await asyncio.to_thread(make_clients, whole_site, history, plan.clients, channels)
+        heads = await asyncio.to_thread(whole_site.heads)
         calm, storm = Latencies.none(), Latencies.none()
         errors: Counter[str] = Counter()
         async with living(clients):
@@ -64,7 +65,6 @@ async def torture(plan: Plan, history_path: Path) -> Outcome:
                 _measure(clients, calm)
                 await asyncio.sleep(CALM_S)
                 _measure(clients, storm)
-                heads = await asyncio.to_thread(whole_site.heads)
                 await Nemesis(whole_site, clients, heads, history, rng).strike(plan.seconds)
             head = await finish(whole_site, clients, history)
         for client in clients:

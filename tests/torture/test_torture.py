@@ -20,8 +20,9 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 STORM_S: Final = 60.0
 
 
-async def test_a_storm_of_all_faults_breaks_no_promise(tmp_path: Path) -> None:
-    outcome = await torture(Plan(seconds=STORM_S, seed=20180914, messages_per_s=250), tmp_path / "history.jsonl")
+async def test_a_storm_of_all_faults_breaks_no_promise(whole_site: Site, tmp_path: Path) -> None:
+    plan = Plan(seconds=STORM_S, seed=20180914, messages_per_s=250)
+    outcome = await torture(plan, whole_site, tmp_path / "history.jsonl")
     print("\n" + describe(outcome, tmp_path / "history.jsonl"))
     print(figures(outcome))
     assert outcome.verdict.broken == []
