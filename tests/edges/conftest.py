@@ -208,8 +208,11 @@ def site(request: pytest.FixtureRequest) -> Site:
 
 @pytest.fixture
 async def http(request: pytest.FixtureRequest) -> AsyncIterator[aiohttp.ClientSession]:
-    served = request.getfixturevalue("site" if "site" in request.fixturenames else "node")
-    async with aiohttp.ClientSession(served.url, cookie_jar=aiohttp.DummyCookieJar()) as session:
+    is_site = "site" in request.fixturenames
+    served = request.getfixturevalue("site" if is_site else "node")
+    # A connection for each request: over one that is kept, all would go to the same of several workers.
+    one_each = aiohttp.TCPConnector(force_close=is_site)
+    async with aiohttp.ClientSession(served.url, connector=one_each, cookie_jar=aiohttp.DummyCookieJar()) as session:
         yield session
 
 
