@@ -281,7 +281,7 @@ def reached(machine: Machine) -> dict[Any, Any]:
     waiting = deque(found)
     while waiting:
         state = waiting.popleft()
-        for event in {event for _, event in machine.table}:
+        for event in dict.fromkeys(event for _, event in machine.table):
             after = machine.table[state, event]
             if isinstance(after, Enum) and not isinstance(after, ErrorCode) and after not in found:
                 found[after] = written(machine, found[state], event, len(found))
