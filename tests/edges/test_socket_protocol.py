@@ -34,7 +34,11 @@ _PONG = masked(Opcode.PONG)
 _MESSAGES = [masked(Opcode.BINARY, bytes([size & 255]) * size) for size in (0, 1, 125, 126, 127, 900, 1000)]
 
 
-@pytest.mark.parametrize("unusual", [b"", masked(Opcode.PING, b"p"), masked(Opcode.PONG, b"not asked for")])
+@pytest.mark.parametrize(
+    "unusual",
+    [b"", masked(Opcode.PING, b"p"), masked(Opcode.PONG, b"not asked for")],
+    ids=["nothing unusual", "a ping", "a pong with words"],
+)
 async def test_however_a_stream_is_cut_the_same_messages_come_out(server: EchoServer, unusual: bytes) -> None:
     stream = b"".join([*_MESSAGES, _PONG, unusual, *_MESSAGES])
     rng = random.Random(5)
