@@ -15,6 +15,7 @@ from liaison.core.line_check import Facts, Heartbeat, verdict
 from liaison.core.line_check_register import Checks, Hand, ending, fold, request
 from liaison.core.register_channels import LINE_CHECKS
 from liaison.wiring import BackOffice
+from tests.browser.axe import serious_findings
 from tests.browser.conftest import BRITISH, SignIn, SitDown
 from tests.browser.register_screen import LETTER, RegisterScreen
 from tests.browser.test_hostile_text import SCRIPTS
@@ -83,6 +84,14 @@ def test_each_silence_has_its_reason_on_the_page(sign_in: SignIn, server: LiveSe
     for _, name, text in OUTCOMES:
         expect(lines.and_(screen.page.locator(f"[data-outcome={name}]")).filter(has_text=text)).to_have_count(1)
         expect(cells.and_(screen.page.get_by_role("img", name=text))).to_have_count(1)
+    # Ops see the same, and both desks as they are now, on their own page.
+    ops = sign_in("ops", "/ops", **BRITISH)
+    board = ops.get_by_role("region", name="Duty desks and line checks")
+    expect(board.locator(".key", has_text="North side")).to_have_text(re.compile("desk staffed|desk unstaffed"))
+    expect(board.locator(".key", has_text="South side")).to_be_visible()
+    for _, _, text in OUTCOMES:
+        expect(board.locator(".strip ol").get_by_role("img", name=text)).to_have_count(1)
+    assert serious_findings(ops) == []
 
 
 def test_what_is_open_is_handed_over_to_who_acknowledges_it(sign_in: SignIn) -> None:

@@ -4,6 +4,7 @@ import "uplot/dist/uPlot.min.css";
 import "../shared/base.css";
 import "../shared/outer.css";
 import "../shared/inner.css";
+import "../shared/line_check_strip.css";
 import "./ops.css";
 import "../shared/inner_icons.js";
 

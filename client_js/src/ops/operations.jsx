@@ -13,6 +13,7 @@ import { Notices } from "../shared/notices.jsx";
 import { Waiting } from "../shared/waiting.jsx";
 import { AlarmList } from "./alarm_list.jsx";
 import { Charts } from "./charts.jsx";
+import { DeskBoard } from "./desk_board.jsx";
 import { NodeTable } from "./node_table.jsx";
 import { figuresOf } from "./nodes.js";
 import { PresenceBoard } from "./presence_board.jsx";
@@ -73,6 +74,7 @@ function Dashboard({ live, signOut }) {
         <Tiles live={live} sessions={sessions.value} statistics={whole} />
         <SessionTable live={live} sessions={sessions.value} operations={operations} />
         <NodeTable live={live} statistics={statistics.value} />
+        <DeskBoard live={live} operations={operations} />
         <Charts live={live} statistics={figures} />
         <div class="columns">
           <PresenceBoard live={live} />

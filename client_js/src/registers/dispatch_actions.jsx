@@ -8,7 +8,7 @@ import { useEffect } from "preact/hooks";
 
 import { errorText } from "../shared/error_text.js";
 import { t, titled } from "../shared/i18n.js";
-import { sideText } from "./dispatch_list.jsx";
+import { sideText } from "../shared/plain_words.js";
 import { ChoiceField, FormDialog, LineField, MomentField, TextField, textIn } from "./form_dialog.jsx";
 import { LetterDialog } from "./letter_dialog.jsx";
 import { fromWall, toWall } from "./wall_time.js";

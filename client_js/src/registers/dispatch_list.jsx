@@ -7,9 +7,9 @@ import { dayKey } from "../shared/clocks.js";
 import { errorText } from "../shared/error_text.js";
 import { t, titled } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
+import { named, sideText } from "../shared/plain_words.js";
 import { SideLabel } from "../shared/side_label.jsx";
 import { LetterDialog } from "./letter_dialog.jsx";
-import { named } from "./plain_words.js";
 import { Stamp } from "./stamp.jsx";
 
 /** @typedef {import('./register_desk.js').RegisterDesk} RegisterDesk */
@@ -260,10 +260,4 @@ export function Precedence({ precedence }) {
       {named("precedence_", precedence)}
     </span>
   );
-}
-
-/** @param {import('../shared/live.js').Live} live @param {string} delegation */
-export function sideText(live, delegation) {
-  const side = live.side(delegation);
-  return side ? titled(side.title) : delegation;
 }

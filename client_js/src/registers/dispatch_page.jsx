@@ -7,12 +7,12 @@ import { AttachedFiles } from "../shared/attached.jsx";
 import { errorText } from "../shared/error_text.js";
 import { locale, t } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
+import { named, sideText } from "../shared/plain_words.js";
 import { SideLabel } from "../shared/side_label.jsx";
 import { now } from "../shared/ticking.js";
 import { textSha256 } from "./digest.js";
 import { DispatchActions } from "./dispatch_actions.jsx";
-import { Precedence, sideText } from "./dispatch_list.jsx";
-import { named } from "./plain_words.js";
+import { Precedence } from "./dispatch_list.jsx";
 import { Stamp, stampText } from "./stamp.jsx";
 
 /** @typedef {import('./register_desk.js').RegisterDesk} RegisterDesk */

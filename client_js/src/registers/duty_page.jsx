@@ -6,9 +6,9 @@ import { useEffect } from "preact/hooks";
 import { errorText } from "../shared/error_text.js";
 import { t, titled } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
+import { named } from "../shared/plain_words.js";
 import { sideStyle } from "../shared/side_label.jsx";
 import { FormDialog, TextField, textIn } from "./form_dialog.jsx";
-import { named } from "./plain_words.js";
 import { Digest } from "./proposal_dialogs.jsx";
 import { Stamp } from "./stamp.jsx";
 

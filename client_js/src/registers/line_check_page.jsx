@@ -5,17 +5,14 @@ import { useSignal } from "@preact/signals";
 import { errorText } from "../shared/error_text.js";
 import { t } from "../shared/i18n.js";
 import { Icon } from "../shared/icons.jsx";
+import { Desks, LineCheckStrip, outcomeText } from "../shared/line_check_strip.jsx";
+import { sideText } from "../shared/plain_words.js";
 import { SideLabel } from "../shared/side_label.jsx";
-import { sideText } from "./dispatch_list.jsx";
-import { named } from "./plain_words.js";
 import { Stamp } from "./stamp.jsx";
 import { dueStep } from "./waiting.js";
 
 /** @typedef {import('./register_desk.js').RegisterDesk} RegisterDesk */
 /** @typedef {import('../sdk/line_checks.js').LineCheck} LineCheck */
-
-/** What stands in a cell besides its colour, so that the colour isn't all that tells. @type {Record<string, string>} */
-const SIGNS = { answered: "✓", desk_unstaffed: "–", not_answered: "?", line_down: "×" };
 
 /** @param {{ registers: RegisterDesk }} props */
 export function LineCheckPage({ registers }) {
@@ -27,13 +24,7 @@ export function LineCheckPage({ registers }) {
   return (
     <>
       <div class="register-tools">
-        {view.heartbeat.map(({ delegation, lineUp, staffed }) => (
-          <span key={delegation} class="key" data-turned={lineUp && staffed}>
-            <Icon name={lineUp && staffed ? "check" : "warning"} />
-            <SideLabel side={live.side(delegation)} />
-            {t(lineUp ? (staffed ? "desk_staffed" : "desk_empty") : "line_is_down")}
-          </span>
-        ))}
+        <Desks live={live} desks={view.heartbeat} />
         <span class="spacer" />
         {view.open.length === 0 && <RequestButton registers={registers} />}
       </div>
@@ -46,55 +37,13 @@ export function LineCheckPage({ registers }) {
           <Stamp live={live} timeMs={view.next.dueMs} />
         </p>
       )}
-      <section class="strip" aria-label={t("strip")}>
-        <ol>
-          {view.days.map(({ date, checks }) => (
-            <li key={date} class="strip-column">
-              {checks.map((check) => (
-                <Cell key={check.check} registers={registers} check={check} />
-              ))}
-              <span class="strip-day" aria-hidden="true">
-                {date.slice(8)}
-              </span>
-            </li>
-          ))}
-        </ol>
-        <ul class="legend">
-          {Object.entries(SIGNS).map(([outcome, sign]) => (
-            <li key={outcome}>
-              <span class="cell" data-outcome={outcome} aria-hidden="true">
-                {sign}
-              </span>
-              {t(`outcome_${outcome}`)}
-            </li>
-          ))}
-        </ul>
-      </section>
+      <LineCheckStrip live={live} days={view.days} />
       <ol class="line-checks">
         {told.map((check) => (
           <CheckLine key={check.check} registers={registers} check={check} />
         ))}
       </ol>
     </>
-  );
-}
-
-/** @param {RegisterDesk} registers @param {LineCheck} check */
-function outcomeText({ live }, { state, outcome, side, reason }) {
-  if (outcome === "") return named("check_", state);
-  const what = named("outcome_", outcome);
-  const where = side === "" ? "" : ` (${sideText(live, side)})`;
-  return reason === "" ? what + where : `${what}${where}: ${named("reason_", reason)}`;
-}
-
-/** @param {{ registers: RegisterDesk, check: LineCheck }} props */
-function Cell({ registers, check }) {
-  const text = `${check.check.replace("T", " ")}: ${outcomeText(registers, check)}`;
-  const outcome = check.outcome || check.state;
-  return (
-    <span class="cell" data-outcome={outcome} role="img" aria-label={text} title={text}>
-      {SIGNS[outcome] ?? "·"}
-    </span>
   );
 }
 
@@ -109,7 +58,7 @@ function CheckLine({ registers, check }) {
         <SideLabel side={live.side(check.caller)} /> → <SideLabel side={live.side(check.answerer)} />
       </span>
       <span class="outcome" data-outcome={check.outcome}>
-        {outcomeText(registers, check)}
+        {outcomeText(live, check)}
       </span>
       <bdi>{people.join(" → ")}</bdi>
       {check.text !== "" && <small dir="auto">{check.text}</small>}

@@ -1,6 +1,6 @@
 /** What a proposal would change, and what an entry of the administration log says, in plain words. */
 
-import { hasText, t } from "../shared/i18n.js";
+import { t } from "../shared/i18n.js";
 import { stampText } from "./stamp.jsx";
 
 /** @typedef {import('./register_desk.js').RegisterDesk} RegisterDesk */
@@ -26,9 +26,4 @@ export function subjectText(registers, subject) {
     default:
       return subject.kind;
   }
-}
-
-/** A name that the server gives, in words; itself where this page doesn't know it. @param {string} start @param {string} name */
-export function named(start, name) {
-  return hasText(start + name) ? t(start + name) : name;
 }

@@ -59,3 +59,4 @@ export const lineCheckReplies = {
 /** @typedef {ReturnType<typeof desk>} WatchedDesk */
 /** @typedef {ReturnType<typeof heartbeat>} Heartbeat */
 /** @typedef {ReturnType<typeof lineCheckReplies.lineChecks>} LineChecksView */
+/** @typedef {ReturnType<typeof lineCheckReplies.desks>} DesksView */

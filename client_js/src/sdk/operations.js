@@ -3,6 +3,7 @@
  * `LiaisonClient` and is a module of its own, so that no other page loads it.
  */
 import { Emitter } from "./emitter.js";
+import { lineCheckReplies } from "./line_check_frames.js";
 import { operationsPushes, operationsReplies } from "./operations_frames.js";
 import { applySessions, applySessionsDiff, UNKNOWN_SESSIONS } from "./sessions.js";
 import { applyStatistics, applyStatisticsStep, UNKNOWN_STATISTICS } from "./statistics.js";
@@ -12,6 +13,7 @@ import { takePushes, watchThrough } from "./watch.js";
 /** @typedef {import("./sessions.js").Sessions} Sessions */
 /** @typedef {import("./statistics.js").Statistics} Statistics */
 /** @typedef {import("./operations_frames.js").PresenceLogPage} PresenceLogPage */
+/** @typedef {import("./line_check_frames.js").DesksView} DesksView */
 
 /**
  * @typedef {object} OperationsEvents
@@ -110,6 +112,16 @@ export class Operations {
    */
   presenceLog({ user, beforeMs, before, limit } = {}) {
     return this.#client.ask("presence_log", { user, beforeMs, before, limit }, operationsReplies.presenceLog);
+  }
+
+  /**
+   * Both duty desks, and what came of the line checks of the last days, today last, without texts and names. Nothing
+   * is pushed: ask again when a notice `desk_unstaffed` or `desk_staffed` comes, and once a minute.
+   * @param {{days?: number}} [query]
+   * @returns {Promise<DesksView>}
+   */
+  desks({ days } = {}) {
+    return this.#client.ask("desks", { days }, lineCheckReplies.desks);
   }
 
   /** Show all sessions of somebody, also where there are too many to show all. @param {string} user */

@@ -12,6 +12,7 @@ import { errorKey } from "../../src/shared/error_text.js";
 import { addTexts, CATALOGUES, chooseLocale, fill, loadTexts } from "../../src/shared/i18n.js";
 import { en as innerEn } from "../../src/shared/inner_messages_en.js";
 import { ko as innerKo } from "../../src/shared/inner_messages_ko.js";
+import { en as lineCheckEn, ko as lineCheckKo } from "../../src/shared/line_check_messages.js";
 import { en as outerEn } from "../../src/shared/outer_messages_en.js";
 import { ko as outerKo } from "../../src/shared/outer_messages_ko.js";
 
@@ -23,6 +24,7 @@ addTexts({ ko: registersKo, en: registersEn });
 addTexts({ ko: outerKo, en: outerEn });
 addTexts({ ko: innerKo, en: innerEn });
 addTexts({ ko: attachmentKo, en: attachmentEn });
+addTexts({ ko: lineCheckKo, en: lineCheckEn });
 const { ko, en } = CATALOGUES;
 const SOURCES = new URL("../../src/", import.meta.url);
 const ERRORS = new URL("../../../server/liaison/protocol/errors.py", import.meta.url);
