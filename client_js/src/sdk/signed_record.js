@@ -77,7 +77,11 @@ export class SignedRecord {
     this.#turn = this.#recall();
     client.on("entry", (frame) => this.#next(() => this.#onEntry(frame)));
     client.on("connected", () => this.#next(() => this.#onConnected()));
-    if (client.state.name === "connected") this.#next(() => this.#onConnected());
+    if (client.state.name === "connected")
+      this.#next(async () => {
+        await this.#onConnected();
+        await this.#seeHeads();
+      });
   }
 
   /**
@@ -234,13 +238,27 @@ export class SignedRecord {
         this.#seen.delete(channel);
         continue;
       }
-      const page = await this.#client.ask("history", { channel, after: seen.seq - 1, limit: 1 }, readHistory);
-      const [frame] = page.messages;
+      const frame = await this.#entry(channel, seen.seq);
       if (frame && linkOf(frame) !== seen.link) {
         this.#found(channel, `message ${seen.seq} is another one than was seen`);
         this.#see(channel, frame);
       }
     }
+  }
+
+  /** What came while this was still being loaded has been seen by the person all the same. */
+  async #seeHeads() {
+    for (const { channel, head } of this.#client.channels.values()) {
+      if (head <= (this.#seen.get(channel)?.seq ?? 0)) continue;
+      const frame = await this.#entry(channel, head);
+      if (frame) this.#see(channel, frame);
+    }
+  }
+
+  /** @param {string} channel @param {number} seq @returns {Promise<Frame | undefined>} */
+  async #entry(channel, seq) {
+    const page = await this.#client.ask("history", { channel, after: seq - 1, limit: 1 }, readHistory);
+    return page.messages[0];
   }
 
   /** @param {Frame} frame */

@@ -148,6 +148,28 @@ describe("what is pushed", () => {
     await same.record.settled();
     assert.deepEqual(same.forks, []);
   });
+
+  test("is a fork also where the record was loaded after all that was seen had come", async () => {
+    const storage = new MemoryStorage();
+    const bench = new Bench(storage);
+    const socket = await bench.connect({ channels: [channelInfo(GENERAL, { head: 3 })] });
+    const record = new SignedRecord(bench.client, { subtle, storage, timers: bench.time.timers });
+    await answerKeys(bench, socket, []);
+    await asked(bench, socket, "history");
+    const question = socket.last("history");
+    assert.deepEqual([question["after"], question["limit"]], [2, 1]);
+    const frames = await chained(3);
+    socket.reply(question, { channel: GENERAL, epoch: 1, head: 3, messages: [frames[2]] });
+    await record.settled();
+    await bench.time.advance(5_000);
+
+    const [, , another] = await chained(3, { text: "다른 글" });
+    const later = await watched(storage, 3);
+    await asked(later.bench, later.socket, "history");
+    later.socket.reply(later.socket.last("history"), { channel: GENERAL, epoch: 1, head: 3, messages: [another] });
+    await later.record.settled();
+    assert.deepEqual(later.forks, ["message 3 is another one than was seen"]);
+  });
 });
 
 /** @param {import("../../src/sdk/signing.js").SigningKey} key @param {string} delegation */
