@@ -22,6 +22,7 @@ from liaison.office.session_table import SessionTable
 from liaison.office.settings import OfficeSettings
 from liaison.ports.bus import AnyHint, BusListener, NodeHint, StatisticsHint
 from liaison.ports.clock import Clock
+from liaison.ports.directory import DirectoryUnavailableError
 from liaison.ports.log import Appended, Log, LogFullError, LogUnavailableError, ReadPositions, UnknownOutcomeError
 from liaison.protocol.frames import Command, Reply
 from tests.simulation.silence import NobodysPasswords, SilentObserver
@@ -274,7 +275,7 @@ class Node:
         self._life: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Come up, as often as it takes: a node that can't read the log ends, and its supervisor starts it again."""
+        """Come up, as often as it takes: a node that can't read the database ends, and is started again."""
         up = asyncio.Event()
 
         async def live() -> None:
@@ -284,7 +285,7 @@ class Node:
                         self.is_up = True
                         up.set()
                         await asyncio.Event().wait()
-                except LogUnavailableError:
+                except (LogUnavailableError, DirectoryUnavailableError):
                     await asyncio.sleep(_RESTARTED_AFTER_S)
 
         self._life = asyncio.get_running_loop().create_task(live(), name=self.name)
