@@ -114,10 +114,23 @@ def test_what_is_open_is_handed_over_to_who_acknowledges_it(sign_in: SignIn) -> 
 
 
 _REGISTER_COMMANDS = {"administration", "dispatches", "line_checks", "duty_handovers"}
-# What the page asks of the server, from its start on.
+# What the page asks of the server and is answered, from its start on.
 _NOTE_ASKED = """window.asked = [];
+window.answered = [];
+const types = new Map();
 const send = WebSocket.prototype.send;
-WebSocket.prototype.send = function (data) { window.asked.push(JSON.parse(data).type); send.call(this, data); };"""
+WebSocket.prototype.send = function (data) {
+    const { id, type } = JSON.parse(data);
+    window.asked.push(type);
+    types.set(id, type);
+    if (type === "connect") {
+        // Behind the page's own listener, so that what the answer changes is under way.
+        this.addEventListener("message", (event) => {
+            for (const line of event.data.split("\\n")) window.answered.push(types.get(JSON.parse(line).id));
+        });
+    }
+    send.call(this, data);
+};"""
 _NOTE_CHANGES = """() => {
     window.changes = 0;
     const observer = new MutationObserver((records) => { window.changes += records.length; });
@@ -131,8 +144,10 @@ def test_messages_that_come_are_no_work_for_the_registers_and_their_counts(sit_d
     screen = RegisterScreen(reader.page)
     screen.page.add_init_script(_NOTE_ASKED)
     screen.page.reload()
-    asked = f"() => {sorted(_REGISTER_COMMANDS)}.every((type) => window.asked.includes(type))"
-    screen.page.wait_for_function(asked)
+    answered = f"() => {sorted(_REGISTER_COMMANDS)}.every((type) => window.answered.includes(type))"
+    screen.page.wait_for_function(answered)
+    # What the answers changed is drawn by then.
+    screen.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
     screen.page.evaluate("() => { window.asked = []; }")
     screen.page.evaluate(_NOTE_CHANGES)
     for number in range(8):

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from liaison.core.identifiers import ChannelId, UserId
+from liaison.core.rights import Channel
 from liaison.core.session import State
 from liaison.office.settings import OfficeSettings
 from liaison.ports.log import LogUnavailableError, UnknownOutcomeError
@@ -157,6 +158,26 @@ def test_a_sign_in_that_ends_while_its_connect_is_under_way_lets_nobody_in() -> 
         await asyncio.sleep(0.5)
         assert seat.errors == ["revoked"]
         assert seat.close_code == 4503
+
+    in_office(scenario)
+
+
+def test_a_channel_that_comes_while_connect_is_under_way_is_told_of_right_behind_the_answer() -> None:
+    async def scenario(whole: WholeOffice) -> None:
+        whole.log.read_gate.clear()
+        seat = whole.open()
+        number = seat.send("connect", token=secret_of("south-1"))
+        await whole.log.read_began.wait()
+        await whole.directory.add_channel(Channel(ChannelId("joint/new"), "새", "New"), {}, actor="test")
+        await whole.office.registry.refresh()
+        assert seat.wire.frames == []
+        whole.log.read_gate.set()
+        await asyncio.sleep(0.01)
+        reply = seat.answer(number)
+        assert reply is not None
+        assert [info["channel"] for info in reply["channels"]] == ["joint/general", "south/general"]
+        [push] = seat.wire.of("channel")
+        assert (push["event"], push["channel"]) == ("added", "joint/new")
 
     in_office(scenario)
 

@@ -4,7 +4,7 @@ Nothing of it is in the log, so whoever misses it learns how things stand when t
 asked of the newest rights each time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Final
 
 from liaison.core.identifiers import ChannelId, DelegationId, UserId
@@ -107,7 +107,10 @@ class MemberPushes:
     async def tell_of_channel(self, session: Session, channel: ChannelId, *, is_new: bool) -> None:
         """Tell one member how a channel stands now: that it came, or that it changed."""
         actor = session.actor
-        if actor is None or not self._office.registry.allows(actor, Action.READ, channel):
+        if actor is None:
+            session.changed_meanwhile.add(channel)
+            return
+        if not self._office.registry.allows(actor, Action.READ, channel):
             return
         try:
             infos = await self._office.describe(actor.account.user, [channel])
@@ -116,3 +119,10 @@ class MemberPushes:
             return
         for info in infos:
             session.push(frames.ChannelPush("added" if is_new else "changed", channel, info))
+
+    def catch_up(self, session: Session, told: Container[str]) -> None:
+        """Tell somebody who was just let in what changed since `connect` was answered with the channels `told`."""
+        for channel in sorted(session.changed_meanwhile):
+            telling = self.tell_of_channel(session, channel, is_new=channel not in told)
+            self._office.spawn(telling, "channel push")
+        session.changed_meanwhile.clear()

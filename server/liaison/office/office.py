@@ -500,9 +500,10 @@ class Office:
         self._end_dead_credentials()
         for change in membership_changes(before, after):
             for session in self.sessions_of(change.user):
-                if session.actor is None:
-                    continue
                 if change.after is None:
+                    # One that is only being let in is told by the answer to `connect`, which looks last of all.
+                    if session.actor is None:
+                        continue
                     session.lose_channel(change.channel)
                     session.push(frames.ChannelPush("removed", change.channel))
                 else:

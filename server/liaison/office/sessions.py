@@ -63,6 +63,8 @@ class Session:
         self.actor: Actor | None = None
         # Whose place among the user's sessions this one takes, from admission on.
         self.user: UserId | None = None
+        # What changed while `connect` was being answered; the answer may have been put together before.
+        self.changed_meanwhile: set[ChannelId] = set()
         self.peer = peer
         self.client = ""
         self.device = ""
@@ -363,6 +365,7 @@ class Session:
         self.state = step(self.state, Event.ACCEPTED)  # type: ignore[assignment]  # Always a state here.
         self._reply(reply)
         self._office.connected(self)
+        self._office.members.catch_up(self, {info.channel for info in reply.channels})
 
     def _refuse_connect(self, command_id: int, error: LiaisonError) -> None:
         """Answer and close; what came behind `connect` has nobody to be carried out for."""
