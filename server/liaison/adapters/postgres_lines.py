@@ -10,9 +10,9 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Final, TypeVar
 
 import psycopg
@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from liaison.adapters.sql_writer import StorageFullError, StorageUnavailableError
+from liaison.adapters.work_threads import WorkThreads
 
 T = TypeVar("T")
 Driver = psycopg.Connection[TupleRow]
@@ -198,31 +199,23 @@ class Lines:
         # Twice a statement's own bound: the server is to say what was wrong, this is for when it says nothing.
         self._patience_s: Final = 2 * settings.statement_timeout_s
         self._idle: Final = deque(Line(settings) for _ in range(count))
-        self._executor: Final = ThreadPoolExecutor(count, name)
+        self._threads: Final = WorkThreads(count, name)
 
     def start(self, work: Callable[[Line], T]) -> "asyncio.Future[T]":
         """Run blocking work on a line; one that takes too long is cut off and then raises what the driver says.
 
-        Cancelling the future ends nothing: the work goes on in its thread. The future raises what `work` raises, or
+        Cancelling the future ends nothing that has begun. The future raises what `work` raises, or
         StorageUnavailableError when it never got its turn.
 
         Raises StorageUnavailableError: the lines are closed.
         """
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[T] = loop.create_future()
-        used: list[Line] = []
+        turn = _Turn()
         try:
-            flight = self._executor.submit(self._on_a_line, work, used)
+            answer = self._threads(lambda: self._on_a_line(work, turn))
         except RuntimeError as error:  # Shut down.
             raise StorageUnavailableError("the database is closed") from error
-        bound = loop.call_later(self._patience_s, _cut, flight, used)
-
-        def settle() -> None:
-            bound.cancel()
-            if not answer.done():
-                _settle(answer, flight)
-
-        flight.add_done_callback(lambda _landed: loop.call_soon_threadsafe(settle))
+        bound = asyncio.get_running_loop().call_later(self._patience_s, _cut, answer, turn)
+        answer.add_done_callback(lambda _answer: bound.cancel())
         return answer
 
     async def read(self, work: Callable[[Line], T]) -> T:
@@ -230,36 +223,43 @@ class Lines:
         return await self.start(lambda line: _twice(line, work))
 
     def close(self) -> None:
-        """Wait for what is under way, and close; blocking. Idempotent."""
-        self._executor.shutdown(cancel_futures=True)
+        """Wait for what was begun or waits, and close; blocking. Idempotent."""
+        self._threads.shutdown()
         for line in self._idle:
             line.close()
 
-    def _on_a_line(self, work: Callable[[Line], T], used: list[Line]) -> T:
+    def _on_a_line(self, work: Callable[[Line], T], turn: "_Turn") -> T:
+        if not turn.take():
+            raise StorageUnavailableError("nobody waits for this any more")
         line = self._idle.popleft()
-        used.append(line)
+        turn.line = line
         try:
             return work(line)
         finally:
-            used.clear()
+            turn.line = None
             self._idle.append(line)
 
 
-def _cut(flight: Future[T], used: list[Line]) -> None:
-    if not flight.cancel():
-        for line in list(used):
-            line.abort()
+class _Turn:
+    """A piece of work's turn, which either its thread takes or whoever gives it up: never both, in whatever thread."""
+
+    def __init__(self) -> None:
+        self.line: Line | None = None
+        """The line that it works on, while it does."""
+        self._taken: Final = Lock()
+
+    def take(self) -> bool:
+        """Take it; False when it is gone."""
+        return self._taken.acquire(blocking=False)
 
 
-def _settle(answer: "asyncio.Future[T]", flight: Future[T]) -> None:
-    if flight.cancelled():
-        answer.set_exception(StorageUnavailableError("the database doesn't answer"))
+def _cut(answer: "asyncio.Future[T]", turn: _Turn) -> None:
+    if answer.done():
         return
-    error = flight.exception()
-    if error is None:
-        answer.set_result(flight.result())
-    else:
-        answer.set_exception(error)
+    if turn.take():
+        answer.set_exception(StorageUnavailableError("the database doesn't answer"))
+    elif (line := turn.line) is not None:
+        line.abort()
 
 
 def _twice(line: Line, work: Callable[[Line], T]) -> T:

@@ -6,7 +6,7 @@ a message that comes alone that is a tenth of all; here one queue goes there and
 
 import asyncio
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
@@ -31,7 +31,7 @@ class WorkThreads:
         for thread in self._threads:
             thread.start()
 
-    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]:
+    def __call__(self, work: Callable[[], T], /) -> "asyncio.Future[T]":
         """Have `work` done, and give what it returns or raises.
 
         Cancellation: work that hasn't begun is not done, other work is done and its result dropped.
