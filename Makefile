@@ -15,9 +15,18 @@ ARGS ?=
 SECONDS ?= 180
 SEED ?= 1
 
+# Container images like to forbid bytecode. Here every test's server would compile itself anew, and every worker all tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 LOCKS := deploy/requirements
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+# uv installs in a tenth of pip's time. It reads no pip settings, so it is told where pip would look; whatever it can't
+# reach all the same, pip then installs itself.
+AS_PIP = index="$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true)"; \
+	export UV_DEFAULT_INDEX="$${PIP_INDEX_URL:-$$index}" UV_FIND_LINKS="$${PIP_FIND_LINKS:-}"; \
+	[ -n "$$UV_DEFAULT_INDEX" ] || unset UV_DEFAULT_INDEX; [ -n "$$UV_FIND_LINKS" ] || unset UV_FIND_LINKS;
+UV_INSTALL = $(AS_PIP) $(BIN)/uv pip install --quiet --python $(BIN)/python
 BUILD_CLIENT := $(BIN)/python deploy/build_client.py
 # Whole files go to workers in the order of tests/conftest.py, the longest first.
 SHARED_TESTS := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
@@ -79,15 +88,23 @@ system-packages:
 	@.ci/system-packages
 
 # The development lock holds the server lock's versions and more, so whoever has the first also has the second.
-.venv/.dev: $(LOCKS)/dev.txt pyproject.toml | $(BIN)/python
-	$(PIP_INSTALL) -r $(LOCKS)/dev.txt
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+.venv/.dev: $(LOCKS)/dev.txt pyproject.toml | .venv/.uv
+	@$(call INSTALL,dev)
 	@touch .venv/.server $@
 
-.venv/.server: $(LOCKS)/server.txt pyproject.toml | $(BIN)/python
-	$(PIP_INSTALL) -r $(LOCKS)/server.txt
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+.venv/.server: $(LOCKS)/server.txt pyproject.toml | .venv/.uv
+	@$(call INSTALL,server)
 	@touch $@
+
+.venv/.uv: $(LOCKS)/uv.txt | $(BIN)/python
+	$(PIP_INSTALL) -r $(LOCKS)/uv.txt
+	@touch $@
+
+define INSTALL
+echo 'Installing $(LOCKS)/$(1).txt'; $(UV_INSTALL) --require-hashes -r $(LOCKS)/$(1).txt \
+    || $(PIP_INSTALL) -r $(LOCKS)/$(1).txt
+@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --offline --editable .
+endef
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -95,17 +112,15 @@ $(BIN)/python:
 	@$(PYTHON) -m venv .venv \
 	    || { rm -rf .venv; echo 'Python came without its venv module; on Debian: apt-get install python3-venv' >&2; exit 1; }
 
-# uv reads no pip settings, so it is told which index pip would ask.
 lock: .venv/.dev
-	@index="$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true)"; \
-	export UV_DEFAULT_INDEX="$${PIP_INDEX_URL:-$$index}"; \
-	[ -n "$$UV_DEFAULT_INDEX" ] || unset UV_DEFAULT_INDEX; \
+	@$(AS_PIP) \
 	compile="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(ARGS) \
 	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links"; \
 	set -ex; \
 	$$compile pyproject.toml --extra server --group build --output-file $(LOCKS)/server.txt; \
 	$$compile pyproject.toml --extra server --constraint $(LOCKS)/server.txt --output-file $(LOCKS)/runtime.txt; \
 	$$compile pyproject.toml --extra server --group dev --constraint $(LOCKS)/server.txt --output-file $(LOCKS)/dev.txt; \
+	$$compile --group uv --constraint $(LOCKS)/dev.txt --output-file $(LOCKS)/uv.txt; \
 	$$compile --group node --output-file $(LOCKS)/node.txt
 
 clean:

@@ -36,6 +36,7 @@ def asked_for() -> dict[str, list[str]]:
         "server.txt": server + group("build"),
         "dev.txt": server + group("dev"),
         "node.txt": group("node"),
+        "uv.txt": group("uv"),
     }
 
 
@@ -62,6 +63,7 @@ def test_no_lock_is_forgotten() -> None:
 def test_tests_run_on_the_versions_that_the_server_runs_on() -> None:
     server, dev = (pins(ROOT / "deploy/requirements" / name) for name in ("server.txt", "dev.txt"))
     assert server.items() <= dev.items()
+    assert pins(ROOT / "deploy/requirements/uv.txt").items() <= dev.items()
 
 
 def test_an_installation_is_what_a_checkout_has_without_its_build_tools() -> None:
