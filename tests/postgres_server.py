@@ -49,6 +49,11 @@ class PostgresServer:
         return self._folder / "data"
 
     @property
+    def folder(self) -> Path:
+        """Where it may read and write, whoever it runs as."""
+        return self._folder
+
+    @property
     def journal(self) -> str:
         """What the server wrote about itself."""
         return (self._folder / "journal").read_text(errors="replace")

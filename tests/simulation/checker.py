@@ -12,6 +12,7 @@ snapshot.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from liaison.core.identifiers import OFFICE
 from tests.simulation.history import Event
@@ -35,6 +36,19 @@ class LogRow:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """A backup was brought back: `epoch` began behind the seqs in `kept`, by channel; `lost` had stood there before."""
+
+    epoch: int
+    kept: Mapping[str, int]
+    lost: Mapping[tuple[str, int], LogRow]
+
+    def took(self, epoch: int, channel: str, seq: int) -> bool:
+        """Whether it took away what had this place in this epoch."""
+        return epoch < self.epoch and seq > self.kept.get(channel, 0)
+
+
 @dataclass
 class FinalState:
     """What stands once the dust has settled: the log, and what each client thinks."""
@@ -46,6 +60,23 @@ class FinalState:
     shown_online: Mapping[str, frozenset[str]] = field(default_factory=dict)
     # How much each client was told is held and never got.
     held: Mapping[str, int] = field(default_factory=dict)
+    # In their order.
+    restores: Sequence[Restore] = ()
+
+    def stands(self, epoch: int, channel: str, seq: int) -> bool:
+        """Whether no later restore took this place away."""
+        return not any(restore.took(epoch, channel, seq) for restore in self.restores)
+
+    def row_at(self, epoch: int, channel: str, seq: int) -> LogRow | None:
+        """Give what stood at a place while an epoch lasted."""
+        for restore in self.restores:
+            if restore.took(epoch, channel, seq):
+                return restore.lost.get((channel, seq))
+        return self._places.get((channel, seq))
+
+    @cached_property
+    def _places(self) -> Mapping[tuple[str, int], LogRow]:
+        return {(row.channel, row.seq): row for row in self.rows}
 
 
 def violations(events: Iterable[Event], final: FinalState) -> list[str]:
@@ -55,10 +86,10 @@ def violations(events: Iterable[Event], final: FinalState) -> list[str]:
     """
     return [
         *_check_log(final.rows),
-        *_check_acks(events, final.rows),
-        *_check_views(events, final.rows),
-        *_check_order(events, final.rows),
-        *_check_held(events, final.rows),
+        *_check_acks(events, final),
+        *_check_views(events, final),
+        *_check_order(events, final),
+        *_check_held(events, final),
         *_check_suspensions(final.rows),
         *_check_liveness(final),
         *(f"L1 the heads never came to an end: {event['reason']}" for event in events if event["kind"] == "stuck"),
@@ -80,29 +111,30 @@ def _check_log(rows: Sequence[LogRow]) -> Iterable[str]:
             yield f"C2 {sender} is {times} times in {channel}: {text}"
 
 
-def _check_acks(events: Iterable[Event], rows: Sequence[LogRow]) -> Iterable[str]:
-    place = {(row.channel, row.sender, row.key): row for row in rows}
+def _check_acks(events: Iterable[Event], final: FinalState) -> Iterable[str]:
+    place = {(row.channel, row.sender, row.key): row for row in final.rows}
     for event in events:
         if event["kind"] == "ack":
             row = place.get((event["channel"], event["client"], event["key"]))
+            then = final.row_at(event.get("epoch", 0), event["channel"], event["seq"])
             if row is None:
+                # A restore is no excuse: who still runs has offered it again.
                 yield f"C1 acknowledged and lost: {event['key']} of {event['client']}"
-            elif row.seq != event["seq"]:
+            elif then is None or (then.sender, then.key) != (event["client"], event["key"]):
                 yield f"C2 {event['key']} was acknowledged as {event['seq']} and is {row.seq}"
 
 
-def _check_views(events: Iterable[Event], rows: Sequence[LogRow]) -> Iterable[str]:
-    log = {(row.channel, row.seq): row for row in rows}
+def _check_views(events: Iterable[Event], final: FinalState) -> Iterable[str]:
     last: dict[tuple[str, str], int] = {}
     for event in events:
         if event["kind"] == "duplicate_recv":
             yield f"C4 {event['client']} got {event['channel']} {event['seq']} twice"
         if event["kind"] == "reset":
-            last.pop((event["client"], event["channel"]), None)
+            last[event["client"], event["channel"]] = event["seq"]
         if event["kind"] != "recv":
             continue
         reader = event["client"], event["channel"]
-        row = log.get((event["channel"], event["seq"]))
+        row = final.row_at(event.get("epoch", 0), event["channel"], event["seq"])
         if row is None or (row.sender, row.key) != (event["sender"], event["key"]):
             yield f"C6 {event['client']} got what is not in the log: {event['channel']} {event['seq']}"
         elif row.text != event["text"]:
@@ -112,8 +144,8 @@ def _check_views(events: Iterable[Event], rows: Sequence[LogRow]) -> Iterable[st
         last[reader] = event["seq"]
 
 
-def _check_order(events: Iterable[Event], rows: Sequence[LogRow]) -> Iterable[str]:
-    place = {(row.channel, row.sender, row.key): row.seq for row in rows}
+def _check_order(events: Iterable[Event], final: FinalState) -> Iterable[str]:
+    place = {(row.channel, row.sender, row.key): row.seq for row in final.rows}
     acknowledged: dict[str, int] = defaultdict(int)
     floor: dict[tuple[str, str, str], int] = {}
     refused = _refused(events)
@@ -131,7 +163,7 @@ def _check_order(events: Iterable[Event], rows: Sequence[LogRow]) -> Iterable[st
             if seq <= sent_last.get(sender, 0):
                 yield f"C5 {event['client']} sent {event['key']} later, and it stands earlier in {event['channel']}"
             sent_last[sender] = max(seq, sent_last.get(sender, 0))
-        elif event["kind"] == "ack":
+        elif event["kind"] == "ack" and final.stands(event.get("epoch", 0), event["channel"], event["seq"]):
             acknowledged[event["channel"]] = max(acknowledged[event["channel"]], event["seq"])
 
 
@@ -155,9 +187,9 @@ def _refused(events: Iterable[Event]) -> set[tuple[str, str, str]]:
     return refused
 
 
-def _check_held(events: Iterable[Event], rows: Sequence[LogRow]) -> Iterable[str]:
-    place = {(row.channel, row.sender, row.key): row.seq for row in rows}
-    texts = Counter((row.channel, row.sender, row.text) for row in rows)
+def _check_held(events: Iterable[Event], final: FinalState) -> Iterable[str]:
+    place = {(row.channel, row.sender, row.key): row.seq for row in final.rows}
+    texts = Counter((row.channel, row.sender, row.text) for row in final.rows)
     held: dict[str, int] = defaultdict(int)
     for event in events:
         if event["kind"] not in ("held", "send"):
@@ -170,7 +202,7 @@ def _check_held(events: Iterable[Event], rows: Sequence[LogRow]) -> Iterable[str
             continue
         if seq is None:
             yield f"H1 held and lost: {key} of {client}"
-        else:
+        elif final.stands(event.get("epoch", 0), channel, seq):
             held[channel] = max(held[channel], seq)
         if texts[channel, client, event["text"]] > 1:
             yield f"H2 {client} had {key} held in {channel} and released more than once"

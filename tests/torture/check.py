@@ -1,6 +1,8 @@
 """Holds a recorded run against what is promised: `python -m tests.torture.check FILE`.
 
-C1 to C6, H1 to H4, L1 and P1 as in tests/simulation/checker.py; P2 and P3 with the bounds of real time. The last line
+C1 to C6, H1 to H4, L1 and P1 as in tests/simulation/checker.py; P2 and P3 with the bounds of real time. A restored
+backup takes away what came after it, and begins an epoch: each reader's view is held against the log of the epoch that
+it was in, and what was acknowledged must be there in the end, since everybody who sent it still runs. The last line
 is one JSON object; the exit code is 1 when a promise was broken.
 """
 
@@ -13,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from tests.simulation.checker import SHORTEST_GRACE_S, FinalState, LogRow, violations
+from tests.simulation.checker import SHORTEST_GRACE_S, FinalState, LogRow, Restore, violations
 from tests.simulation.history import Event
 from tests.torture.history_file import RecordedHistory
 
@@ -32,6 +34,7 @@ INVARIANTS: Final = {
     "P1": "presence is the truth after healing",
     "P2": "nobody shown offline who was away for less than the grace",
     "P3": "presence without a gap",
+    "E1": "everybody noticed the epoch of a restore, and none else",
     "N1": "no process ended by itself",
 }
 # From a reply to `connect` until every other node shows it, on a machine under load.
@@ -51,6 +54,8 @@ class Verdict:
     faults: Counter[str] = field(default_factory=Counter)
     in_flight: int = 0
     held: int = 0
+    # Acknowledgements whose places a restore took away: the operator's doing, and made good by those who had sent them.
+    taken_back: int = 0
 
     def summary(self) -> dict[str, int]:
         """Give the counts by which a run is judged."""
@@ -61,6 +66,7 @@ class Verdict:
             "faults": self.faults.total(),
             "kinds": len(self.faults),
             "in_flight": self.in_flight,
+            "taken_back": self.taken_back,
             **{kind: names[kind] for kind in ("lost", "doubled", "reordered", "invented")},
             "violations": len(self.broken),
         }
@@ -88,29 +94,41 @@ def check(events: Iterable[Event]) -> Verdict:
     kinds: Counter[str] = Counter()
     faults: Counter[str] = Counter()
     in_flight = 0
+    final = _final(events)
+    taken_back = 0
     for event in events:
-        kinds[event["kind"]] += 1
+        # What was offered again after a restore had been counted.
+        kinds[event["kind"]] += not event.get("again", False)
         if event["kind"] == "fault":
             faults[event["fault"]] += 1
             in_flight += event["in_flight"] > 0
-    final = _final(events)
+        elif event["kind"] == "ack":
+            taken_back += not final.stands(event.get("epoch", 0), event["channel"], event["seq"])
     broken = [
         *violations(events, final),
         *_impossible(events),
+        *_check_epochs(events, final),
         *_shown_offline(events),
     ]
     if not final.cursors:
         broken.append("L1 the run did not come to its end")
-    return Verdict(broken, kinds["ack"], faults, in_flight, kinds["held"])
+    return Verdict(broken, kinds["ack"], faults, in_flight, kinds["held"], taken_back)
 
 
 def _final(events: Iterable[Event]) -> FinalState:
     rows: list[LogRow] = []
+    restores: list[Restore] = []
+    lost: dict[tuple[str, int], LogRow] = {}
     final = FinalState(rows)
     for event in events:
         match event["kind"]:
             case "row":
-                rows.append(LogRow(event["channel"], event["seq"], event["sender"], event["key"], event["text"]))
+                rows.append(_row(event))
+            case "restored":
+                lost = {}
+                restores.append(Restore(event["epoch"], event["kept"], lost))
+            case "lost_row":
+                lost[event["channel"], event["seq"]] = _row(event)
             case "final":
                 final = FinalState(
                     rows,
@@ -119,24 +137,41 @@ def _final(events: Iterable[Event]) -> FinalState:
                     frozenset(event["online"]),
                     {viewer: frozenset(shown) for viewer, shown in event["shown_online"].items()},
                     event.get("held", {}),
+                    restores,
                 )
             case _:
                 pass
     return final
 
 
+def _row(event: Event) -> LogRow:
+    return LogRow(event["channel"], event["seq"], event["sender"], event["key"], event["text"])
+
+
 def _impossible(events: Iterable[Event]) -> Iterable[str]:
     for event in events:
         match event["kind"]:
-            case "reset":
-                # No backup was restored, so every position stays good.
-                yield f"C4 {event['client']} was told to forget {event['channel']}"
             case "died":
                 yield f"N1 {event['node']} had ended by itself"
             case "complaint":
                 yield f"L1 {event['text']}"
             case _:
                 pass
+
+
+def _check_epochs(events: Iterable[Event], final: FinalState) -> Iterable[str]:
+    epochs = {restore.epoch for restore in final.restores}
+    newest: dict[tuple[str, str], int] = {}
+    for event in events:
+        if event["kind"] == "reset":
+            newest[event["client"], event["channel"]] = event["epoch"]
+            # Where no backup was restored, every position stays good.
+            if event["epoch"] not in epochs:
+                yield f"E1 {event['client']} was told to forget {event['channel']}"
+    for client, cursors in final.cursors.items():
+        for channel in cursors:
+            if epochs and newest.get((client, channel)) != max(epochs):
+                yield f"E1 {client} never noticed that {channel} was restored"
 
 
 @dataclass

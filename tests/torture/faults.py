@@ -1,7 +1,8 @@
 """The faults, each of which hits real processes: what it does, how long it lasts, and how it is undone.
 
 A fault is chosen by the seed and strikes when a publish is under way. Two lanes strike at once, one at the nodes and
-their clients, one at the stores and the ways to them, so that troubles overlap as they do in bad nights.
+their clients, one at the stores and the ways to them, so that troubles overlap as they do in bad nights. Once in a run
+both rest, and a backup that was made beside the running office is brought back.
 """
 
 import asyncio
@@ -9,7 +10,8 @@ import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from tests.torture.heads import Heads
@@ -22,6 +24,12 @@ _MOMENT_TIMEOUT_S: Final = 2.0
 # How long something stands still or is cut off, mostly; one time in four for longer than a lease or a poll of it lasts.
 _SHORT_S: Final = (0.3, 3.0)
 _LONG_S: Final = (3.0, 12.0)
+# A restore brings back what was there so long before, and comes after a third of the run, or what it lets be made good
+# and read again would be the most of a long one.
+_BACKUP_AGE_S: Final = 30.0
+_BEFORE_BACKUP_S: Final = 60.0
+RESTORE: Final = "backup restored"
+DISK_FULL: Final = "disk full"
 # A clock that was never set, one that a daemon corrects, and one of another zone; tokens of the run live for a day.
 _JUMPS_S: Final = (-12 * 3600.0, -600.0, -2.0, 2.0, 600.0, 12 * 3600.0)
 
@@ -39,23 +47,49 @@ class Nemesis:
     in_flight: Counter[str] = field(default_factory=Counter)
 
     async def strike(self, seconds: float) -> None:
-        """Strike in both lanes for so long, and undo everything that can be undone."""
+        """Strike in both lanes for so long, with a restore in between, and undo everything that can be undone."""
+        stores = {name: fault for name, fault in AT_STORES.items() if name != DISK_FULL or self.site.disk is not None}
+        lanes = [_Lane(faults, random.Random(self.rng.getrandbits(64)), []) for faults in (AT_NODES, stores)]
+        before_s, aging_s = min(_BEFORE_BACKUP_S, seconds / 3), min(_BACKUP_AGE_S, seconds / 3)
+        await self._strike(lanes, before_s)
+        backup = await asyncio.to_thread(self.site.back_up)
+        await self._strike(lanes, aging_s)
+        await self._restore(backup)
+        await self._strike(lanes, seconds - before_s - aging_s)
+
+    async def _strike(self, lanes: Sequence["_Lane"], seconds: float) -> None:
         ends_s = time.monotonic() + seconds
         async with asyncio.TaskGroup() as tasks:
-            for lane in (AT_NODES, AT_STORES):
-                tasks.create_task(self._lane(lane, random.Random(self.rng.getrandbits(64)), ends_s))
+            for lane in lanes:
+                tasks.create_task(self._strike_in(lane, ends_s))
         await asyncio.to_thread(self.site.heal)
 
-    async def _lane(self, lane: Mapping[str, "Fault"], rng: random.Random, ends_s: float) -> None:
-        waiting: list[str] = []
+    async def _strike_in(self, lane: "_Lane", ends_s: float) -> None:
         while time.monotonic() < ends_s:
-            # Every kind once before any comes again: chance alone would leave some out of a short run.
-            if not waiting:
-                waiting = rng.sample(list(lane), len(lane))
-            name = waiting.pop()
+            name = lane.choose()
             await self._wait_for_a_publish()
-            await lane[name](Blow(self, name, rng))
-            await asyncio.sleep(rng.uniform(*_PAUSE_S))
+            await lane.faults[name](Blow(self, name, lane.rng))
+            await asyncio.sleep(lane.rng.uniform(*_PAUSE_S))
+
+    async def _restore(self, backup: Path) -> None:
+        """Do as RUNBOOK.md says: stop all nodes, bring the backup back, begin an epoch, start the nodes."""
+        channels = sorted({channel for client in self.clients for channel in client.channels})
+        await self._wait_for_a_publish()
+        blow = Blow(self, RESTORE, self.rng)
+        blow.begin()
+        codes = await asyncio.gather(*[asyncio.to_thread(node.server.stop) for node in self.site.nodes])
+        for node, code in zip(self.site.nodes, codes, strict=True):
+            if code:
+                blow.note_died(node)
+        before = await asyncio.to_thread(self.site.rows, channels)
+        epoch = await asyncio.to_thread(self.site.restore, backup)
+        kept = Counter(row.channel for row in await asyncio.to_thread(self.site.rows, channels))
+        self.history.note(time.monotonic(), "restored", epoch=epoch, kept=dict(kept))
+        for row in before:
+            if row.seq > kept[row.channel]:
+                self.history.note(time.monotonic(), "lost_row", **asdict(row))
+        await asyncio.gather(*[asyncio.to_thread(node.start) for node in self.site.nodes])
+        blow.over()
 
     async def _wait_for_a_publish(self) -> None:
         until_s = time.monotonic() + _MOMENT_TIMEOUT_S
@@ -65,6 +99,21 @@ class Nemesis:
     def publishes_in_flight(self) -> int:
         """How many publishes were sent and have no answer."""
         return sum(len(client.in_flight) for client in self.clients)
+
+
+@dataclass
+class _Lane:
+    """Faults of which one strikes at a time."""
+
+    faults: Mapping[str, "Fault"]
+    rng: random.Random
+    waiting: list[str]
+
+    def choose(self) -> str:
+        """Give each kind once before any comes again: chance alone would leave some out of a short run."""
+        if not self.waiting:
+            self.waiting = self.rng.sample(list(self.faults), len(self.faults))
+        return self.waiting.pop()
 
 
 @dataclass
@@ -313,6 +362,12 @@ async def _partition_node(blow: Blow) -> None:
     await blow.for_a_while(cut, join, blow.duration_s())
 
 
+async def _fill_disk(blow: Blow) -> None:
+    disk = blow.site.disk
+    assert disk is not None, "left out where there is none"
+    await blow.for_a_while(disk.fill, disk.empty, blow.duration_s())
+
+
 AT_STORES: Final[Mapping[str, Fault]] = {
     "Redis killed": _kill_redis,
     "Redis stopped": _stop_redis,
@@ -328,4 +383,5 @@ AT_STORES: Final[Mapping[str, Fault]] = {
     "node cut from Redis": _cut_from_redis,
     "way to Redis reset": _reset_redis,
     "node partitioned": _partition_node,
+    DISK_FULL: _fill_disk,
 }

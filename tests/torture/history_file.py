@@ -4,6 +4,8 @@ Kinds beside those of tests/simulation/history.py: `link_down` has `heard_at`, w
 is what a watcher saw go; `fault` and `fault_over` have the `fault`, its `node` if it is of one, and how many publishes
 were `in_flight`; `died` is a process that nobody had killed; `row` is an entry of the final log, `final` what each
 client knew in the end, `complaint` a refusal for good that nobody had deserved, and `run` what the run was to do.
+`restored` is a backup brought back, with the `epoch` that began and the seqs that were `kept`, by channel; a `lost_row`
+follows for each entry that was there before. `again` marks the answer to what was offered again after that.
 """
 
 from collections import Counter

@@ -31,6 +31,8 @@ MAX_IN_FLIGHT: Final = 200
 ASK_AFTER_S: Final = 1.0
 GIVE_UP_AFTER_S: Final = 4.0
 _OPEN_TIMEOUT_S: Final = 4.0
+# What was acknowledged in so long is offered again after a restore; no backup of a run is older.
+REMEMBER_S: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class RoamingClient:
         self.node = ""
         self.heard_at_s = 0.0
         self.cursors: dict[str, int] = {}
+        # The newest epoch that it has heard of, by channel.
+        self.epochs: dict[str, int] = {}
         self.outbox: dict[tuple[str, str], str] = {}
         # What was acknowledged as held in a suspended channel and hasn't come yet.
         self.held: set[tuple[str, str]] = set()
@@ -87,7 +91,11 @@ class RoamingClient:
         self._doors = doors
         self._history = history
         self._rng = random.Random(user)
-        self._epoch = 0
+        # The epochs that its cursors are places in, which may be older.
+        self._cursor_epochs: dict[str, int] = {}
+        self._acknowledged: deque[tuple[float, tuple[str, str], str]] = deque()
+        self._again: set[tuple[str, str]] = set()
+        self._restored_at_s = 0.0
         self._socket: ClientConnection | None = None
         self._waiting: deque[tuple[str, str]] = deque()
         self._own_received: set[tuple[str, str]] = set()
@@ -227,7 +235,9 @@ class RoamingClient:
                 number = self._command({"type": "publish", "channel": channel, "key": key, "text": text})
                 self.in_flight[number] = channel, key
 
-    def _begin(self) -> None:
+    def _begin(self, frame: dict[str, Any]) -> None:
+        for channel in frame["channels"]:
+            self._note_epoch(channel["channel"], channel["epoch"])
         self.connected.set()
         if self._left_at_s:
             self.outages_s.append(time.monotonic() - self._left_at_s)
@@ -235,7 +245,7 @@ class RoamingClient:
         self._note("link_up", node=self.node)
         for channel in self.channels:
             place = (
-                {"position": {"epoch": self._epoch, "seq": self.cursors[channel]}}
+                {"position": {"epoch": self._cursor_epochs[channel], "seq": self.cursors[channel]}}
                 if channel in self.cursors
                 else {"tail": 0}
             )
@@ -243,6 +253,26 @@ class RoamingClient:
         self._command({"type": "presence", "watch": True})
         self._waiting = deque(self.outbox)
         self._push()
+
+    def _note_epoch(self, channel: str, epoch: int) -> None:
+        known = self.epochs.setdefault(channel, epoch)
+        if epoch <= known:
+            return
+        self.epochs[channel] = epoch
+        self._restored_at_s = time.monotonic()
+        again = {
+            name: text
+            for at_s, name, text in self._acknowledged
+            if name[0] == channel and at_s > self._restored_at_s - REMEMBER_S
+        }
+        self._again |= again.keys()
+        # First what came first, so that the order stays.
+        self.outbox = {**again, **self.outbox}
+        self.held = {name for name in self.held if name[0] != channel}
+        self._own_received = {name for name in self._own_received if name[0] != channel}
+        if self.connected.is_set():
+            # A new connection offers everything in order.
+            self.break_off()
 
     # --- what it sees ---------------------------------------------------------------------------------------------
 
@@ -258,8 +288,7 @@ class RoamingClient:
             case "error":
                 self._take_error(frame)
             case "reset":
-                self._epoch, self.cursors[frame["channel"]] = frame["epoch"], frame["seq"]
-                self._note("reset", channel=frame["channel"], seq=frame["seq"])
+                self._take_reset(frame["channel"], frame["epoch"], frame["seq"])
             case "presence_snapshot":
                 self._take_snapshot(frame)
             case "presence_diff":
@@ -269,28 +298,46 @@ class RoamingClient:
             case _:
                 pass
 
+    def _take_reset(self, channel: str, epoch: int, seq: int) -> None:
+        self._cursor_epochs[channel], self.cursors[channel] = epoch, seq
+        self._note("reset", channel=channel, epoch=epoch, seq=seq)
+        self._note_epoch(channel, epoch)
+
     def _take_reply(self, frame: dict[str, Any]) -> None:
         number = frame["id"]
         if number in self.in_flight:
             channel, key = self.in_flight.pop(number)
             text = self.outbox.pop((channel, key), None)
+            place: dict[str, Any] = {"channel": channel, "key": key, "epoch": frame["epoch"]}
+            if (channel, key) in self._again:
+                place["again"] = True
+            if text is not None:
+                self._remember((channel, key), text)
             if text is not None and frame.get("held", False):
                 # The channel may have been resumed since, and the message may have been faster than this answer.
                 if (channel, key) not in self._own_received:
                     self.held.add((channel, key))
-                self._note("held", channel=channel, key=key, text=text)
+                self._note("held", text=text, **place)
             elif text is not None:
-                self._note("ack", channel=channel, key=key, seq=frame["seq"], duplicate=frame["duplicate"])
-                self.latencies.acked.append(_age_ms(text))
+                self._note("ack", seq=frame["seq"], duplicate=frame["duplicate"], **place)
+                if "again" not in place:
+                    self.latencies.acked.append(_age_ms(text))
             self._push()
         elif number in self._subscribes:
             channel = self._subscribes.pop(number)
-            self._epoch = frame["epoch"]
-            self.cursors.setdefault(channel, frame["from_seq"])
+            # Where there is a place already, and it isn't of this epoch, a reset follows.
+            if channel not in self.cursors:
+                self._cursor_epochs[channel], self.cursors[channel] = frame["epoch"], frame["from_seq"]
         elif "users" in frame:
             self._take_snapshot(frame)
         elif "people" in frame:
-            self._begin()
+            self._begin(frame)
+
+    def _remember(self, name: tuple[str, str], text: str) -> None:
+        now_s = time.monotonic()
+        self._acknowledged.append((now_s, name, text))
+        while self._acknowledged[0][0] < now_s - REMEMBER_S:
+            self._acknowledged.popleft()
 
     def _take_error(self, frame: dict[str, Any]) -> None:
         number, name = frame["id"], frame["name"]
@@ -319,11 +366,19 @@ class RoamingClient:
             return
         self.cursors[channel] = seq
         text = frame.get("text", "")
-        self._note("recv", channel=channel, seq=seq, sender=frame["sender"], key=frame["key"], text=text)
+        self._note(
+            "recv",
+            channel=channel,
+            epoch=frame["epoch"],
+            seq=seq,
+            sender=frame["sender"],
+            key=frame["key"],
+            text=text,
+        )
         if frame["sender"] == self.user:
             self.held.discard((channel, frame["key"]))
             self._own_received.add((channel, frame["key"]))
-        elif text:
+        elif text and _written_at_s(text) > self._restored_at_s:
             self.latencies.seen.append(_age_ms(text))
 
     def _take_snapshot(self, frame: dict[str, Any]) -> None:
@@ -357,4 +412,8 @@ class RoamingClient:
 
 
 def _age_ms(text: str) -> float:
-    return (time.monotonic() - float(text.split(" ", 2)[1])) * 1000
+    return (time.monotonic() - _written_at_s(text)) * 1000
+
+
+def _written_at_s(text: str) -> float:
+    return float(text.split(" ", 2)[1])

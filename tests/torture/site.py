@@ -16,10 +16,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from liaison.core.identifiers import ChannelId, DelegationId, UserId
+from liaison.adapters.postgres_engine import begin_epoch
+from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.core.rights import Account, Channel, Role
 from liaison.protocol.names import WEBSOCKET_PATH
-from liaison.wiring import BackOffice
+from liaison.wiring import BackOffice, postgres_settings
 from tests.live_server import LiveServer
 from tests.postgres_server import PASSWORD, PostgresServer
 from tests.redis_server import RedisServer, redis_server
@@ -28,6 +29,7 @@ from tests.tcp_proxy import TcpProxy
 from tests.torture.heads import Heads
 from tests.torture.roaming_client import Door
 from tests.torture.shifted_clock import ShiftedClock
+from tests.torture.small_disk import SmallDisk, tables_on_a_small_disk
 
 OFFICE: Final = "torture"
 NODES: Final = {"n1": "127.0.0.2", "n2": "127.0.0.3", "n3": "127.0.0.4"}
@@ -102,15 +104,21 @@ class Node:
 
 
 class Site:
-    """Everything that serves; `steward` works on the office's data past all proxies."""
+    """Everything that serves; `steward` works on the office's data past all proxies. `disk` is that of the tables."""
 
     def __init__(
-        self, nodes: Sequence[Node], postgres: PostgresServer, redis: RedisServer, steward: LiveServer
+        self,
+        nodes: Sequence[Node],
+        postgres: PostgresServer,
+        redis: RedisServer,
+        steward: LiveServer,
+        disk: SmallDisk | None,
     ) -> None:
         self.nodes = nodes
         self.postgres = postgres
         self.redis = redis
         self.steward = steward
+        self.disk = disk
 
     def tokens(self, users: Sequence[str], channels: Sequence[str]) -> dict[str, str]:
         """Make channels, and bots of the two sides in turn who may use them all; give the bots' tokens."""
@@ -176,8 +184,38 @@ class Site:
 
         return self.steward.administer(read)
 
+    def back_up(self) -> Path:
+        """Write a backup beside the running nodes, as of one moment."""
+        file = self.postgres.folder / "office.dump"
+        file.unlink(missing_ok=True)
+        self.postgres.run(
+            "pg_dump",
+            "--schema",
+            self._namespace,
+            "--format",
+            "custom",
+            "--compress",
+            "0",
+            "--file",
+            str(file),
+            "postgres",
+        )
+        return file
+
+    def restore(self, backup: Path) -> int:
+        """Put a backup in the place of everything, while no node runs, and give the epoch that begins."""
+        self.postgres.execute(f"DROP SCHEMA {self._namespace} CASCADE")
+        self.postgres.run("pg_restore", "--exit-on-error", "--dbname", "postgres", str(backup))
+        return begin_epoch(postgres_settings(self.steward.config), Millis(time.time_ns() // 1_000_000))
+
+    @property
+    def _namespace(self) -> str:
+        return postgres_settings(self.steward.config).namespace
+
     def heal(self) -> None:
         """Let everything run and everything through again."""
+        if self.disk is not None:
+            self.disk.empty()
         self.redis.resume()
         for node in self.nodes:
             node.heal()
@@ -194,6 +232,7 @@ def site(*, fsync: bool = False) -> Iterator[Site]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="liaison-torture-")))
         settings = {"fsync": "on" if fsync else "off", "max_connections": "100", "log_min_messages": "fatal"}
         postgres = stack.enter_context(PostgresServer(settings))
+        disk = stack.enter_context(tables_on_a_small_disk(postgres))
         redis = stack.enter_context(redis_server())
         steward = LiveServer(folder / "steward", _settings(postgres.url(password="")))
         # A first look makes the people; the nodes find them there.
@@ -202,7 +241,7 @@ def site(*, fsync: bool = False) -> Iterator[Site]:
         nodes = [stack.enter_context(_node(folder, name, postgres, redis)) for name in NODES]
         with ThreadPoolExecutor(len(nodes)) as threads:
             list(threads.map(Node.start, nodes))
-        yield Site(nodes, postgres, redis, steward)
+        yield Site(nodes, postgres, redis, steward, disk)
 
 
 async def _nothing(office: BackOffice) -> None:
