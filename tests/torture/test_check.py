@@ -108,57 +108,52 @@ def test_a_position_that_was_taken_away_without_a_restore_is_found() -> None:
     assert names(reset()) == ["E1"]
 
 
+# Epoch 9 begins behind seq 1: what `b` had at 2 is lost and offered again, and stands at 3 behind another's.
+FIRST: Event = {**ACKED, "epoch": 1}
+LOST: Event = {**FIRST, "at": 1.5, "client": "b", "key": "b-1", "seq": 2}
+LOST_ROW: Event = {**ROW, "at": 1.8, "kind": "lost_row", "seq": 2, "sender": "b", "key": "b-1", "text": "b-1"}
+SEEN: Event = {**LOST_ROW, "at": 1.6, "kind": "recv", "client": "a", "epoch": 1}
+BEGINS: Event = {"at": 1.8, "kind": "restored", "epoch": 9, "kept": {"c": 1}}
+AGAIN: Event = {**LOST, "at": 3.0, "epoch": 9, "seq": 3, "again": True}
+OTHER: Event = {**ROW, "seq": 2, "sender": "d", "key": "d-1", "text": "d-1"}
+ROWS: tuple[Event, ...] = (ROW, OTHER, {**LOST_ROW, "kind": "row", "seq": 3})
+
+
 class TestRestore:
-    """Epoch 9 begins behind seq 1: what `b` had at 2 is lost and offered again, and stands at 3 behind another's."""
-
-    first: Event = {**ACKED, "epoch": 1}
-    lost: Event = {"at": 1.5, "kind": "ack", "client": "b", "channel": "c", "key": "b-1", "epoch": 1, "seq": 2}
-    seen: Event = {"at": 1.6, "kind": "recv", "client": "a", "channel": "c", "epoch": 1, "seq": 2} | {
-        name: "b-1" for name in ("key", "text")
-    }
-    begins: Event = {"at": 1.8, "kind": "restored", "epoch": 9, "kept": {"c": 1}}
-    lost_row: Event = {**ROW, "at": 1.8, "kind": "lost_row", "seq": 2, "sender": "b", "key": "b-1", "text": "b-1"}
-    again: Event = {**lost, "at": 3.0, "epoch": 9, "seq": 3, "again": True}
-    other: Event = {**ROW, "seq": 2, "sender": "d", "key": "d-1", "text": "d-1"}
-    rows: tuple[Event, ...] = (ROW, other, {**lost_row, "kind": "row", "seq": 3})
-    final: Event = {**FINAL, "cursors": {"a": {"c": 3}}}
-
-    def verdict(self, *events: Event, rows: tuple[Event, ...] = rows) -> tuple[list[str], int, int]:
-        verdict = check([SENT, self.first, *events, *rows, self.final])
+    def verdict(self, *events: Event, rows: tuple[Event, ...] = ROWS) -> tuple[list[str], int, int]:
+        verdict = check([SENT, FIRST, *events, *rows, {**FINAL, "cursors": {"a": {"c": 3}}}])
         return [one[:2] for one in verdict.broken], verdict.acked, verdict.taken_back
 
     def test_what_it_took_away_and_was_offered_again_is_counted_once_and_lost_nothing(self) -> None:
-        seen = {**self.seen, "sender": "b"}
-        assert self.verdict(self.lost, seen, self.begins, self.lost_row, reset(), self.again) == ([], 2, 1)
+        assert self.verdict(LOST, SEEN, BEGINS, LOST_ROW, reset(), AGAIN) == ([], 2, 1)
 
     def test_what_was_not_offered_again_is_lost(self) -> None:
-        rows = (ROW, self.other, {**self.other, "seq": 3, "key": "d-2", "text": "d-2"})
-        assert self.verdict(self.lost, self.begins, self.lost_row, reset(), rows=rows)[0] == ["C1"]
+        rows = (ROW, OTHER, {**OTHER, "seq": 3, "key": "d-2", "text": "d-2"})
+        assert self.verdict(LOST, BEGINS, LOST_ROW, reset(), rows=rows)[0] == ["C1"]
 
     def test_an_acknowledgement_of_a_place_that_was_anothers_is_found_also_in_the_epoch_before(self) -> None:
-        row = {**self.lost_row, "key": "b-2"}
-        assert self.verdict(self.lost, self.begins, row, reset(), self.again)[0] == ["C2"]
+        row = {**LOST_ROW, "key": "b-2"}
+        assert self.verdict(LOST, BEGINS, row, reset(), AGAIN)[0] == ["C2"]
 
     def test_a_view_is_held_against_the_log_of_its_own_epoch(self) -> None:
-        seen = {**self.seen, "sender": "b"}
-        assert self.verdict(seen, self.begins, reset())[0] == ["C6"], "it never stood there"
-        again = {**seen, "at": 4.0, "epoch": 9}
-        assert self.verdict(self.begins, self.lost_row, reset(seq=1), again)[0] == ["C6"], "another stands there now"
+        assert self.verdict(SEEN, BEGINS, reset())[0] == ["C6"], "it never stood there"
+        again = {**SEEN, "at": 4.0, "epoch": 9}
+        assert self.verdict(BEGINS, LOST_ROW, reset(seq=1), again)[0] == ["C6"], "another stands there now"
 
     def test_a_reader_begins_behind_the_seq_of_the_reset(self) -> None:
-        seen = {**self.seen, "at": 4.0, "epoch": 9, "sender": "d", "key": "d-1", "text": "d-1"}
-        assert self.verdict(self.begins, reset(seq=1), seen)[0] == []
-        assert self.verdict(self.begins, reset(seq=0), seen)[0] == ["C4"]
+        seen = {**SEEN, "at": 4.0, "epoch": 9, "sender": "d", "key": "d-1", "text": "d-1"}
+        assert self.verdict(BEGINS, reset(seq=1), seen)[0] == []
+        assert self.verdict(BEGINS, reset(seq=0), seen)[0] == ["C4"]
 
     def test_what_was_sent_after_something_that_it_took_away_may_stand_before_it(self) -> None:
         sent = {**SENT, "at": 1.7, "client": "d", "key": "d-1"}
-        assert self.verdict(self.lost, sent, self.begins, self.lost_row, reset(), self.again)[0] == []
-        kept = {**self.begins, "kept": {"c": 3}}
-        assert "C5" in self.verdict({**self.lost, "seq": 3}, sent, kept, reset())[0]
+        assert self.verdict(LOST, sent, BEGINS, LOST_ROW, reset(), AGAIN)[0] == []
+        kept = {**BEGINS, "kept": {"c": 3}}
+        assert "C5" in self.verdict({**LOST, "seq": 3}, sent, kept, reset())[0]
 
     def test_who_did_not_notice_it_is_found(self) -> None:
-        assert self.verdict(self.begins)[0] == ["E1"]
-        assert self.verdict(self.begins, reset(8))[0] == ["E1", "E1"]
+        assert self.verdict(BEGINS)[0] == ["E1"]
+        assert self.verdict(BEGINS, reset(8))[0] == ["E1", "E1"]
 
 
 def test_a_process_that_ended_by_itself_is_found() -> None:
