@@ -73,7 +73,7 @@ def check(lines: Iterable[bytes], keys: Keys | None, kept: Iterable[KeptHead] = 
     Raises TranscriptError, which names the first bad line.
     """
     signed = _Signed(keys)
-    verified = verify(signed.watch(lines))
+    verified = verify(lines, signed.look)
     for head in kept:
         if head.channel == verified.channel:
             signed.check_kept(head, verified)
@@ -81,22 +81,18 @@ def check(lines: Iterable[bytes], keys: Keys | None, kept: Iterable[KeptHead] = 
 
 
 class _Signed:
-    """Looks at each line as it is verified, and keeps the links by seq, 32 bytes each."""
+    """Looks at each message as it is verified, and keeps the links by seq, 32 bytes each."""
 
     def __init__(self, keys: Keys | None) -> None:
         self._keys = keys
         self._links: list[bytes] = []
         self.furthest: dict[str, int] = {}
 
-    def watch(self, lines: Iterable[bytes]) -> Iterator[bytes]:
-        """Give the lines on; each one is looked at once it was found sound, when the next one is asked for."""
-        for number, line in enumerate(lines, 1):
-            yield line
-            message = read_line(line)
-            if isinstance(message, Message):
-                self._links.append(message.link)
-                if message.kind == EntryKind.SIGNED_HEAD.value:
-                    self._look_at(number, message)
+    def look(self, line: int, message: Message) -> None:
+        """Check what is a signed head. Raises TranscriptError."""
+        self._links.append(message.link)
+        if message.kind == EntryKind.SIGNED_HEAD.value:
+            self._look_at(line, message)
 
     def _look_at(self, line: int, message: Message) -> None:
         try:

@@ -4,7 +4,7 @@ A transcript is NDJSON: a header, one message a line from seq 1 on, and a traile
 compares the trailer's link with the one that the other side kept knows that both have the same record.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -106,8 +106,10 @@ def read_line(text: bytes) -> Message | Trailer | None:
         return None
 
 
-def verify(lines: Iterable[bytes]) -> Verified:
+def verify(lines: Iterable[bytes], look: Callable[[int, Message], None] = lambda _line, _message: None) -> Verified:
     """Recompute every link of a transcript; needs nothing but the file.
+
+    `look` is shown each message that follows on those before it, with its line; what it raises comes out here.
 
     Any change of a line is found, except that whoever rewrites the whole rest of the file with new links leaves a sound
     file with another last link: compare that with a link that was kept elsewhere.
@@ -129,6 +131,7 @@ def verify(lines: Iterable[bytes]) -> Verified:
             raise _gap_or_disorder(line, record.seq, seq + 1, numbered)
         link = _checked_link(line, record, channel, link)
         seq = record.seq
+        look(line, record)
     raise TranscriptError(line + 1, Fault.TRUNCATED, f"the file ends after message {seq} of {header.count}")
 
 
