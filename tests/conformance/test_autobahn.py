@@ -56,6 +56,7 @@ class _Echo:
     """Sends every message back as it came."""
 
     max_frame_bytes = _CASE_BYTES
+    party = ("", "")
 
     def __init__(self, socket: SocketProtocol) -> None:
         self._socket = socket

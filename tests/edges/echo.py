@@ -11,6 +11,7 @@ from typing import cast
 from websockets.frames import Frame, Opcode
 
 from liaison.edges.coalescing import ConnectionGroup
+from liaison.edges.intake import Intake
 from liaison.edges.server import listen
 from liaison.edges.socket_protocol import SocketLimits, SocketProtocol
 from liaison.edges.timer_wheel import TimerWheel
@@ -24,6 +25,7 @@ class Echo:
     def __init__(self, socket: SocketProtocol, *, max_frame_bytes: int) -> None:
         self.socket = socket
         self.max_frame_bytes = max_frame_bytes
+        self.party = ("south", "south-1")
         self.received: list[bytes] = []
         self.causes: list[str] = []
         self.writable_calls = 0
@@ -121,7 +123,9 @@ async def echo_server(limits: SocketLimits, *, max_frame_bytes: int = 64 * 1024)
     listener = listen("127.0.0.1", 0)
     clock = HandClock()
     wheel = TimerWheel(clock)
-    server = EchoServer(listener.getsockname()[1], clock, wheel, ConnectionGroup(wheel, random.Random(1)))
+    intake = Intake(lambda: clock.monotonic_ms() / 1000)
+    group = ConnectionGroup(wheel, random.Random(1), intake=intake)
+    server = EchoServer(listener.getsockname()[1], clock, wheel, group)
     loop = asyncio.get_running_loop()
     listening = await loop.create_server(lambda: _Acceptor(server, limits, max_frame_bytes), sock=listener)
     try:

@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import os
 import random
 from collections.abc import AsyncIterator
@@ -50,6 +51,63 @@ async def test_however_a_stream_is_cut_the_same_messages_come_out(server: EchoSe
         assert [len(message) for message in echo.received] == [0, 1, 125, 126, 127, 900, 1000] * 2
         assert [message for message in echo.received if message.strip(message[:1])] == []
         assert echo.causes == []
+
+
+async def test_a_flood_of_one_side_is_read_in_turn_with_what_the_other_side_says(server: EchoServer) -> None:
+    (_, flood), (_, other) = await server.connect(), await server.connect()
+    other.party = ("north", "north-1")
+    read: list[bytes] = []
+
+    def receive(payload: bytes, *, is_text: bool) -> None:
+        read.append(payload)
+        # Longer than a turn of the loop reads.
+        server.clock.advance(2)
+
+    flood.receive = other.receive = receive  # type: ignore[method-assign]
+    flood.socket.data_received(b"".join(masked(Opcode.BINARY, b"%d" % number) for number in range(50)))
+    other.socket.data_received(masked(Opcode.BINARY, b"other"))
+    assert read == [b"0"]
+    while len(read) < 51:
+        await asyncio.sleep(0)
+    assert read.index(b"other") <= 2
+    assert [payload for payload in read if payload != b"other"] == [b"%d" % number for number in range(50)]
+
+
+@pytest.mark.parametrize("first", [b"", masked(Opcode.PING)], ids=["plain", "frame layer"])
+async def test_what_has_come_already_waits_too_while_the_receiver_takes_nothing(
+    server: EchoServer, first: bytes
+) -> None:
+    _, echo = await server.connect()
+    received: list[bytes] = []
+
+    def receive(payload: bytes, *, is_text: bool) -> None:
+        received.append(payload)
+        echo.socket.pause_reading()
+
+    echo.receive = receive  # type: ignore[method-assign]
+    sent = [bytes([number]) * 900 for number in range(3)]
+    echo.socket.data_received(first + b"".join(masked(Opcode.BINARY, payload) for payload in sent))
+    for number in range(3):
+        await asyncio.sleep(0.001)
+        assert received == sent[: number + 1]
+        echo.socket.resume_reading()
+
+
+async def test_many_of_the_smallest_frames_are_no_more_of_a_turn_than_messages_are(server: EchoServer) -> None:
+    _, flood = await server.connect()
+    received: list[bytes] = []
+
+    def receive(payload: bytes, *, is_text: bool) -> None:
+        received.append(payload)
+        server.clock.advance(1)
+
+    flood.receive = receive  # type: ignore[method-assign]
+    flood.socket.data_received(masked(Opcode.PONG, b"not asked for") + masked(Opcode.BINARY) * 400)
+    counts = [len(received)]
+    while len(received) < 400:
+        await asyncio.sleep(0)
+        counts.append(len(received))
+    assert max(after - before for before, after in itertools.pairwise([0, *counts])) <= 86
 
 
 async def test_a_message_that_makes_us_close_is_the_last_one_of_its_piece(server: EchoServer) -> None:

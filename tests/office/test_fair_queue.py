@@ -14,7 +14,7 @@ from liaison.office.fair_queue import FairQueue
 from liaison.office.publishing import Published, Submission
 from liaison.ports.log import Appended
 from liaison.protocol.errors import ErrorCode, LiaisonError
-from liaison.protocol.limits import MAX_PUBLISHES_QUEUED
+from liaison.protocol.limits import MAX_BATCH_MESSAGES, MAX_PUBLISHES_QUEUED
 from tests.office.doubles import CHANNEL, ListLog, draft
 from tests.office.test_publishing import Desk, Sender, at_desk
 from tests.virtual_time import World, run
@@ -94,6 +94,32 @@ def test_a_user_with_too_much_waiting_is_told_so_and_nobody_else_is() -> None:
         await desk.publisher.drained()
         assert len(flood.done) == MAX_PUBLISHES_QUEUED + 1
         assert len(other.done) == 1
+
+    at_desk(scenario)
+
+
+@pytest.mark.parametrize(
+    ("senders", "batches"),
+    [
+        (["south-1"] * MAX_BATCH_MESSAGES, [MAX_BATCH_MESSAGES]),
+        (["south-1", "south-2"] * 66, [16, 16, MAX_BATCH_MESSAGES]),
+        (["south-1", "north-1"] * 66, [MAX_BATCH_MESSAGES, 32]),
+    ],
+    ids=["a burst", "a flood", "both sides"],
+)
+def test_a_side_that_floods_alone_gets_short_commits_until_a_batch_is_left(
+    senders: list[str], batches: list[int]
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        desk.log.gate.clear()
+        first = Sender(desk, "north-9")
+        first.submit(0)
+        await desk.log.append_began.wait()
+        for number, name in enumerate(senders):
+            Sender(desk, name).submit(number)
+        desk.log.gate.set()
+        await desk.publisher.drained()
+        assert [len(batch) for batch in desk.log.batches] == [1, *batches]
 
     at_desk(scenario)
 

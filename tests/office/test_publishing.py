@@ -122,9 +122,9 @@ def test_nobody_waits_for_a_burst_that_does_not_end() -> None:
 
 def test_a_batch_holds_no_more_messages_than_its_limit() -> None:
     async def scenario(desk: Desk) -> None:
-        sender = Sender(desk, "south-1")
+        senders = [Sender(desk, "south-1"), Sender(desk, "north-1")]
         for number in range(2 * MAX_BATCH_MESSAGES + 1):
-            sender.submit(number)
+            senders[number % 2].submit(number)
         await desk.publisher.drained()
         assert [len(batch) for batch in desk.log.batches] == [MAX_BATCH_MESSAGES, MAX_BATCH_MESSAGES, 1]
 

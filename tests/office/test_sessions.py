@@ -274,6 +274,30 @@ def test_a_flood_is_closed_however_much_of_it_the_rate_lets_through_and_whatever
     in_office(scenario)
 
 
+def test_whoever_goes_on_in_spite_of_refusals_is_not_read_for_a_while() -> None:
+    async def scenario(whole: WholeOffice) -> None:
+        seat = await whole.connect("south-1")
+        # One of the ten was for `connect`.
+        for _ in range(9 + 16):
+            assert seat.wire.is_reading
+            seat.send("ping")
+        assert seat.errors == ["rate_limited"] * 16
+        assert not seat.wire.is_reading
+        await asyncio.sleep(0.09)
+        assert not seat.wire.is_reading
+        await asyncio.sleep(0.02)
+        assert seat.wire.is_reading
+        # Ten times that, and it is a flood.
+        for _ in range(9):
+            await asyncio.sleep(0.11)
+            for _ in range(10 + 16):
+                seat.send("ping")
+        await asyncio.sleep(0)
+        assert seat.close_code == 4505
+
+    in_office(scenario, OfficeSettings(commands_per_s=20, commands_burst=10))
+
+
 def test_a_client_that_is_a_little_too_fast_for_long_is_never_taken_for_a_flood() -> None:
     async def scenario(whole: WholeOffice) -> None:
         seat = await whole.connect("south-1")

@@ -15,6 +15,7 @@ import sys
 from abc import abstractmethod
 from typing import Final, Protocol
 
+from liaison.edges.intake import Intake
 from liaison.edges.timer_wheel import TimerWheel
 from liaison.protocol.close_codes import CloseCode
 from liaison.protocol.limits import PING_INTERVAL_MS, SLOW_TIMEOUT_MS
@@ -43,8 +44,16 @@ class Source(Protocol):
 class ConnectionGroup:
     """All long-lived connections of a node. `rng` spreads their heartbeats, for many come at once after a restart."""
 
-    def __init__(self, wheel: TimerWheel, rng: random.Random, *, max_buffered_bytes: int = MAX_BUFFERED_BYTES) -> None:
+    def __init__(
+        self,
+        wheel: TimerWheel,
+        rng: random.Random,
+        *,
+        intake: Intake | None = None,
+        max_buffered_bytes: int = MAX_BUFFERED_BYTES,
+    ) -> None:
         self.wheel = wheel
+        self.intake = intake or Intake()
         self.max_buffered_bytes = max_buffered_bytes
         self._rng = rng
         self._members: set[CoalescingConnection] = set()
@@ -203,13 +212,26 @@ class CoalescingConnection(asyncio.Protocol):
     def pause_reading(self) -> None:
         """Take no more from the peer."""
         self._reading_paused = True
-        if not self._transport.is_closing():
-            self._transport.pause_reading()
+        self._stop_reading()
 
     def resume_reading(self) -> None:
         """Take from the peer again, unless it has to take from us first."""
         self._reading_paused = False
-        if not self._is_blocked and not self._transport.is_closing():
+        self._read_on()
+
+    @property
+    def _takes(self) -> bool:
+        """Whether the peer is read: neither the source nor a peer that takes too little stopped it, or all ends."""
+        return self._is_closing or not (self._reading_paused or self._is_blocked)
+
+    def _stop_reading(self) -> None:
+        # Whatever comes while we close has to be read: the peer's answer is behind it.
+        if not self._is_closing and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def _read_on(self) -> None:
+        """Take from the peer again, if nothing stands against it any more."""
+        if self._takes and not self._transport.is_closing():
             self._transport.resume_reading()
 
     # ------------------------------------------------------------------------------------------------------ the writing
@@ -272,16 +294,14 @@ class CoalescingConnection(asyncio.Protocol):
         if not self._is_closing:
             self._taken_bytes = self._taken()
             self._group.wheel.schedule(self, SLOW_TIMEOUT_MS)
-            if not self._transport.is_closing():
-                self._transport.pause_reading()
+            self._stop_reading()
 
     def resume_writing(self) -> None:
         """The transport is below the low-water mark again."""
         self._is_blocked = False
         if self._is_closing:
             return
-        if not self._reading_paused and not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._read_on()
         self._on_unblocked()
         if self._source is not None:
             self._source.on_writable()
@@ -298,9 +318,8 @@ class CoalescingConnection(asyncio.Protocol):
         if was_closing:
             return
         self._group.wheel.schedule(self, CLOSE_TIMEOUT_MS)
-        if (self._is_blocked or self._reading_paused) and not self._transport.is_closing():
-            # The peer's answer must be read, whatever stopped the reading before.
-            self._transport.resume_reading()
+        if self._is_blocked or self._reading_paused:
+            self._read_on()
 
     def _give_up(self, code: CloseCode, reason: str, cause: str) -> None:
         """End from our side, and tell the source at once: this peer may never answer."""

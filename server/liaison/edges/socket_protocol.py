@@ -32,6 +32,8 @@ from liaison.protocol.limits import PING_INTERVAL_MS, PONG_TIMEOUT_MS
 MAX_CONTROL_FRAMES: Final = 1_000
 # A frame of 64 KiB in network packets is 45; nobody honest cuts finer than this.
 MAX_FRAGMENTS: Final = 256
+# What the frame layer is given at a time: 80 of the smallest frames, which cost what a few messages do.
+_LAYER_BYTES: Final = 512
 
 _PING_FRAME: Final = b"\x89\x00"
 _WHOLE_TEXT: Final = 0x81
@@ -50,6 +52,11 @@ class Receiver(Source, Protocol):
     @property
     def max_frame_bytes(self) -> int:
         """The longest message accepted now; a longer one ends the connection with 1009."""
+        ...
+
+    @property
+    def party(self) -> tuple[str, str]:
+        """Whose messages these are: side and user, both empty while nobody knows."""
         ...
 
     def receive(self, payload: bytes, *, is_text: bool) -> None:
@@ -72,7 +79,11 @@ def _echo_of(close: Close) -> bytes:
 
 
 class SocketProtocol(CoalescingConnection):
-    """One WebSocket. A ping every 15 s must bring some byte within 10 s; any byte counts as life, not only a pong."""
+    """One WebSocket. A ping every 15 s must bring some byte within 10 s; any byte counts as life, not only a pong.
+
+    What came and is not read yet waits here, at most one piece of what the transport reads at once: until it is read,
+    nothing more is taken from the peer.
+    """
 
     __slots__ = (
         "_awaits_pong",
@@ -83,6 +94,9 @@ class SocketProtocol(CoalescingConnection):
         "_layer",
         "_limits",
         "_receiver",
+        "_unread",
+        "_unread_at",
+        "_waits",
     )
 
     def __init__(self, transport: asyncio.Transport, group: ConnectionGroup, limits: SocketLimits) -> None:
@@ -95,6 +109,10 @@ class SocketProtocol(CoalescingConnection):
         self._control_frames = 0
         self._heard = True
         self._awaits_pong = False
+        self._unread = b""
+        self._unread_at = 0
+        # For its turn in the intake.
+        self._waits = False
 
     def begin(self, receiver: Receiver, first_bytes: bytes) -> None:
         """Take the transport over, once, after the 101 went out; `first_bytes` came behind the upgrade request."""
@@ -141,13 +159,61 @@ class SocketProtocol(CoalescingConnection):
 
     # -------------------------------------------------------------------------------------------------------- receiving
 
+    @property
+    def party(self) -> tuple[str, str]:
+        """Whose messages these are; intake.Unread."""
+        return ("", "") if self._receiver is None else self._receiver.party
+
     def data_received(self, data: bytes) -> None:
         """Read frames; whole messages go to the receiver, in order, until one of the two ends closes."""
         self._heard = True
-        if self._layer is None:
-            data = self._take_plain(data)
-            if not data:
-                return
+        self._unread = self._unread[self._unread_at :] + data if self._unread else data
+        self._unread_at = 0
+        intake = self._group.intake
+        while not self._waits and self._has_readable():
+            if intake.may_read():
+                self._take_some()
+            else:
+                self._wait()
+
+    def take_next(self) -> bool:
+        """Read one message, or so much as one costs; intake.Unread."""
+        if self._has_readable():
+            self._take_some()
+        self._waits = self._has_readable()
+        if not self._waits:
+            self._read_on()
+        return self._waits
+
+    def _wait(self) -> None:
+        self._waits = True
+        # Also while we close: `take_next` reads on.
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+        self._group.intake.wait(self)
+
+    def _has_readable(self) -> bool:
+        return bool(self._unread) and self._takes
+
+    def _read_on(self) -> None:
+        if not self._unread:
+            super()._read_on()
+        elif not self._waits and self._has_readable():
+            self._wait()
+
+    def _take_some(self) -> None:
+        """Take a whole message or an empty pong, or give the frame layer some bytes."""
+        at, data = self._unread_at, self._unread
+        if self._layer is not None or not (after := self._take_plain(data, at)):
+            after = at + _LAYER_BYTES
+            self._take_frames(data[at:after])
+        if after < len(data) and self._unread:
+            self._unread_at = after
+        else:
+            self._unread, self._unread_at = b"", 0
+
+    def _take_frames(self, data: bytes) -> None:
+        """Let the frame layer read."""
         was_closing = self._is_closing
         frames = self._frames
         if self._receiver is not None:
@@ -163,6 +229,8 @@ class SocketProtocol(CoalescingConnection):
                 self._take(frame)
         if frames.close_rcvd is None and frames.parser_exc is None:
             return
+        # Nothing that follows counts.
+        self._unread = b""
         if frames.close_rcvd is not None and frames.parser_exc is not None:
             # A close between the fragments of a message is legal (RFC 6455 §5.4), but the frame layer calls it a fault.
             writes = [_echo_of(frames.close_rcvd), SEND_EOF]
@@ -171,33 +239,32 @@ class SocketProtocol(CoalescingConnection):
         self._bring_out([data for data in writes if data == SEND_EOF] if was_closing else writes)
         self._report()
 
-    def _take_plain(self, data: bytes) -> bytes:
-        """Take the whole messages and empty pongs that `data` begins with, and give the rest: the frame layer's.
+    def _take_plain(self, data: bytes, at: int) -> int:
+        """Take the whole message or empty pong that stands at `at`, and give where it ends; 0: the frame layer's.
 
         Only what that layer would take as well, without a word and whatever follows, is taken here.
         """
-        receiver, kind = self._receiver, self._limits.kind
-        longest = 0 if receiver is None else receiver.max_frame_bytes
-        at, end = 0, len(data)
-        while end - at >= 6 and self._layer is None:
-            first, size, mask_at = data[at], data[at + 1] ^ _MASKED, at + 2
-            if size == 126:
-                size, mask_at = int.from_bytes(data[at + 2 : at + 4], "big"), at + 4
-            elif size > 126:
-                # Not masked, or more than 64 KiB.
-                break
-            payload_at = mask_at + 4
-            if payload_at + size > end or size > longest:
-                break
-            if first == _PONG and not size and self._control_frames < self._limits.max_control_frames:
-                self._control_frames += 1
-            elif first in (_WHOLE_TEXT, _WHOLE_BINARY) and kind in (None, first & 0x0F):
-                self._is_text = first == _WHOLE_TEXT
-                self._deliver(apply_mask(data[payload_at : payload_at + size], data[mask_at:payload_at]))
-            else:
-                break
-            at = payload_at + size
-        return data[at:]
+        receiver, kind, end = self._receiver, self._limits.kind, len(data)
+        if end - at < 6:
+            return 0
+        first, size, mask_at = data[at], data[at + 1] ^ _MASKED, at + 2
+        if size == 126:
+            size, mask_at = int.from_bytes(data[at + 2 : at + 4], "big"), at + 4
+        elif size > 126:
+            # Not masked, or more than 64 KiB.
+            return 0
+        payload_at = mask_at + 4
+        after = payload_at + size
+        if after > end or size > (0 if receiver is None else receiver.max_frame_bytes):
+            return 0
+        if first == _PONG and not size and self._control_frames < self._limits.max_control_frames:
+            self._control_frames += 1
+        elif first in (_WHOLE_TEXT, _WHOLE_BINARY) and kind in (None, first & 0x0F):
+            self._is_text = first == _WHOLE_TEXT
+            self._deliver(apply_mask(data[payload_at:after], data[mask_at:payload_at]))
+        else:
+            return 0
+        return after
 
     def _take(self, frame: Frame) -> None:
         match frame.opcode:
@@ -242,6 +309,11 @@ class SocketProtocol(CoalescingConnection):
         self._bring_out(self._frames.data_to_send())
         self._report()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The transport is gone, and what it brought last with it: its sender will offer it again."""
+        self._unread = b""
+        super().connection_lost(exc)
+
     def _report(self) -> None:
         self._receiver = None
         super()._report()
@@ -261,7 +333,7 @@ class SocketProtocol(CoalescingConnection):
             self._control_frames = 0
             self._queue(_PING_FRAME)
             self._group.wheel.schedule(self, PONG_TIMEOUT_MS)
-        elif self._heard or self._reading_paused:
+        elif self._heard or self._reading_paused or self._unread:
             # While we don't read, silence is ours.
             self._awaits_pong = False
             self._group.wheel.schedule(self, PING_INTERVAL_MS - PONG_TIMEOUT_MS)

@@ -40,6 +40,11 @@ _INBOX_LIMIT: Final = 256
 _MOST_READERS: Final = 100
 # A client that has had so many refusals more than answers is not one that obeys `retry_after_ms`.
 _REFUSALS_BEFORE_FLOODING: Final = 1000
+# Refusing costs half of what granting does. So whoever goes on in spite of so many in a row is not read for a while,
+# which counts as many refusals as they could have had meanwhile.
+_REFUSALS_IN_A_ROW: Final = 16
+_HELD_BACK_S: Final = 0.1
+_HELD_BACK_REFUSALS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,9 @@ class Session:
             now_ms=office.clock.monotonic_ms(),
         )
         self._refusals = 0
+        self._refusals_in_a_row = 0
+        # Until when nothing is read, because of too many of them.
+        self._held_back: asyncio.TimerHandle | None = None
         self._end_cause: str | None = None
         # How it is to end once nothing is under way any more.
         self._farewell: tuple[CloseCode, str] | None = None
@@ -99,6 +107,11 @@ class Session:
         assert self.actor is not None
         account = self.actor.account
         return self._office.rights.accounts.get(account.user, account)
+
+    @property
+    def party(self) -> tuple[str, str]:
+        """Whose turn it is when a command of this session is read: side and user, both empty before `connect`."""
+        return ("", "") if self.actor is None else (self.actor.account.delegation, self.actor.account.user)
 
     @property
     def subscriptions(self) -> int:
@@ -146,6 +159,7 @@ class Session:
             return
         # One by one: what the bucket lets through in the middle of a flood must not make it forgotten.
         self._refusals = max(0, self._refusals - 1)
+        self._refusals_in_a_row = 0
         is_connect = isinstance(command, frames.Connect)
         after = step(self.state, Event.CONNECT if is_connect else Event.COMMAND)
         if isinstance(after, ErrorCode):
@@ -167,6 +181,8 @@ class Session:
         """The connection is gone. `cause` counts unless the office itself ended the session for another one."""
         self.state = State.CLOSED
         self._deadline.cancel()
+        if self._held_back is not None:
+            self._held_back.cancel()
         if self._pump is not None:
             self._pump.close()
         if self._worker is not None:
@@ -245,8 +261,19 @@ class Session:
         self._leave_when_idle()
 
     def _read_on(self) -> None:
-        if self._farewell is None:
+        if self._farewell is None and self._held_back is None:
             self.connection.resume_reading()
+
+    def _hold_back(self) -> None:
+        """Read nothing for a while."""
+        if self._held_back is None and self.state is not State.CLOSED:
+            self._refusals += _HELD_BACK_REFUSALS
+            self.connection.pause_reading()
+            self._held_back = asyncio.get_running_loop().call_later(_HELD_BACK_S, self._let_go)
+
+    def _let_go(self) -> None:
+        self._held_back = None
+        self._read_on()
 
     async def _carry_out(self, command: AnyCommand) -> None:
         if self.state is State.CLOSED:
@@ -460,6 +487,10 @@ class Session:
         else:
             message = f"more than {self._office.settings.commands_per_s} commands a second"
             self._refuse(command_id, Unavailable(message, ErrorCode.RATE_LIMITED, retry_after_ms=wait_ms))
+            self._refusals_in_a_row += 1
+            if self._refusals_in_a_row >= _REFUSALS_IN_A_ROW:
+                self._refusals_in_a_row = 0
+                self._hold_back()
 
     def _refuse_bug(self, command_id: int, error: Exception) -> None:
         reply = self._office.internal_error(command_id, error, session=self.id)
