@@ -8,8 +8,6 @@ import random
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -27,6 +25,8 @@ from liaison.core.identifiers import DelegationId, UserId
 from liaison.core.rights import Account, Role
 from liaison.protocol.names import WEBSOCKET_PATH
 from liaison.wiring import BackOffice, back_office
+from tests import forked_liaison
+from tests.forked_liaison import ForkedProcess
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class LiveServer:
         self.port = _free_port(host)
         self.journal = data_dir.with_name(data_dir.name + ".journal")
         self._settings = dict(settings)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ForkedProcess | None = None
         self._passwords = demo_passwords(random.Random(1))
         self._is_seeded = is_seeded
         self._program = program
@@ -118,20 +118,16 @@ class LiveServer:
     def start(self) -> Self:
         """Start, and return once it serves."""
         self.seed()
-        command = [sys.executable, *self._program, "serve", "--json", "--data", str(self.data_dir)]
+        arguments = ["serve", "--json", "--data", str(self.data_dir), "--host", self.host, "--port", str(self.port)]
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("LIAISON_")},
             **self._settings,
             "PYTHONPATH": str(_SERVER_SOURCES),
         }
         with self.journal.open("ab") as journal:
-            self._process = subprocess.Popen(
-                [*command, "--host", self.host, "--port", str(self.port)],
-                stdout=subprocess.PIPE,
-                stderr=journal,
-                env=environment,
+            self._process = forked_liaison.start(
+                self._program, arguments, environment=environment, stderr=journal.fileno()
             )
-        assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             self.wait(_START_TIMEOUT_S)
@@ -162,7 +158,6 @@ class LiveServer:
         process, self._process = self._process, None
         assert process is not None, "not started"
         code = process.wait(timeout_s)
-        assert process.stdout is not None
         process.stdout.close()
         return code
 

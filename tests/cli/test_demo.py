@@ -12,12 +12,14 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
 
 from liaison.cli.demo_office import _LINES, demo_accounts, demo_passwords
 from liaison.cli.exits import Exit
+from tests import forked_liaison
 from tests.cli.command_line import CommandLine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,9 +31,10 @@ def demo(folder: Path, *options: str) -> Iterator[dict[str, Any]]:
     """Run it with a temporary directory of its own, give what it tells, and end it in good order."""
     folder.mkdir(exist_ok=True)
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "server"), "TMPDIR": str(folder)}
-    command = [sys.executable, "-m", "liaison", "demo", "--port", "0", "--json", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
-        assert process.stdout is not None
+    arguments = ["demo", "--port", "0", "--json", *options]
+    with TemporaryFile() as journal:
+        process = forked_liaison.start(("-m", "liaison"), arguments, environment=environment, stderr=journal.fileno())
+    with process.stdout:
         yield json.loads(process.stdout.readline())
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == Exit.OK
@@ -96,13 +99,7 @@ def test_a_folder_keeps_passwords_and_messages_and_gets_no_second_set(tmp_path: 
 def test_an_office_that_is_no_demonstration_is_left_alone(tmp_path: Path) -> None:
     liaison = CommandLine(tmp_path / "data")
     liaison.add_user("south-1", "--delegation", "south")
-    finished = subprocess.run(
-        [sys.executable, "-m", "liaison", "demo", "--port", "0", "--data", str(liaison.data)],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "server")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    finished = forked_liaison.run(["demo", "--port", "0", "--data", str(liaison.data)], environment=os.environ)
     assert finished.returncode == Exit.BAD
     assert "holds an office that isn't a demonstration" in finished.stderr
     assert [one["user"] for one in liaison.ok("user", "list", "--json").json] == ["south-1"]

@@ -19,6 +19,7 @@ from liaison.bot.errors import FinalClose
 from liaison.cli.exits import Exit
 from liaison.protocol.close_codes import CloseCode
 from liaison.protocol.names import SUBPROTOCOL_JSON
+from tests import forked_liaison
 from tests.cli.command_line import CommandLine
 from tests.live_server import LiveServer
 
@@ -72,16 +73,14 @@ class TestStart:
             assert process.wait(20) == Exit.OK
 
     def test_a_second_server_on_the_same_data_is_refused(self, server: LiveServer) -> None:
-        finished = subprocess.run(
-            [*SERVE, "--data", str(server.data_dir)], env=ENVIRONMENT, capture_output=True, text=True, check=False
-        )
+        finished = forked_liaison.run(["serve", "--data", str(server.data_dir)], environment=ENVIRONMENT)
         assert (finished.returncode, finished.stdout) == (Exit.UNAVAILABLE, "")
         assert finished.stderr == f"liaison: a server or a restore is using {server.data_dir}: stop it first\n"
 
     def test_a_port_in_use_is_refused_before_anything_is_made(self, server: LiveServer, tmp_path: Path) -> None:
         other = tmp_path / "other"
-        command = [sys.executable, "-m", "liaison", "serve", "--data", str(other), "--port", str(server.port)]
-        finished = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+        arguments = ["serve", "--data", str(other), "--port", str(server.port)]
+        finished = forked_liaison.run(arguments, environment=ENVIRONMENT)
         assert finished.returncode == Exit.UNAVAILABLE
         assert f"cannot listen on 127.0.0.1:{server.port}: Address already in use" in finished.stderr
         assert not other.exists()

@@ -4,13 +4,13 @@ import asyncio
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from tests import forked_liaison
 from tests.live_server import LiveServer
 from tests.simulation.checker import violations
 from tests.simulation.history import History
@@ -18,7 +18,6 @@ from tests.system.socket_clients import NO_PACE, SocketClient, final_state, make
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
-SERVER_SOURCES: Final = Path(__file__).resolve().parents[2] / "server"
 DISK_BYTES: Final = 8 * 1024 * 1024
 
 
@@ -140,11 +139,4 @@ def test_a_database_that_is_none_is_left_as_it_is(tmp_path: Path) -> None:
 
 def _serve(data: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIAISON_")}
-    return subprocess.run(
-        [sys.executable, "-m", "liaison", "serve", "--data", str(data)],
-        env={**inherited, "PYTHONPATH": str(SERVER_SOURCES), **environment},
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
+    return forked_liaison.run(["serve", "--data", str(data)], environment={**inherited, **environment})
