@@ -56,10 +56,10 @@ class Plan:
 
     nodes: int = 2
     people_a_side: int = 3
-    fault_every_s: float = 1.2
-    storm_s: float = 45.0
-    heal_s: float = 20.0
-    messages_per_s: float = 1.5
+    fault_every_s: float = 0.8
+    storm_s: float = 30.0
+    heal_s: float = 15.0
+    messages_per_s: float = 2.25
     wrap_log: Callable[[Log], Log] = lambda log: log
 
 
