@@ -19,7 +19,8 @@ from tests.system.shared_stores import settings_of_workers
 from tests.system.socket_clients import NO_PACE, final_state, make_bots, running, until
 from tests.system.watchers import MESSAGES_PER_S, Watcher, all_level, talking
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+# One set of workers and of clients for all tests, and so one event loop.
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
 
 WORKERS: Final = 4
 # So many that it would be a wonder if the kernel left a worker without one.
@@ -55,15 +56,17 @@ class Workers:
         return float(found.group(1))
 
 
-@pytest.fixture
-def workers(tmp_path: Path, postgres_server: PostgresServer) -> Iterator[Workers]:
-    workers = Workers(tmp_path, postgres_server)
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> Iterator[Workers]:
+    workers = Workers(tmp_path_factory.mktemp("workers"), postgres_server)
     with workers.server:
         yield workers
+        assert workers.server.stop() == 0
 
 
 async def test_what_one_worker_is_told_all_others_tell_and_all_show_the_same_people(workers: Workers) -> None:
     clients = workers.clients
+    before = clients[0].cursor
     async with running(clients):
         spread = workers.connections()
         assert sum(spread) == CLIENTS
@@ -73,9 +76,8 @@ async def test_what_one_worker_is_told_all_others_tell_and_all_show_the_same_peo
             for _ in range(10):
                 client.say()
         await until(all_level(clients), 30, "every outbox is empty and every reader at the head")
-    assert clients[0].cursor == CLIENTS * 10
+    assert clients[0].cursor == before + CLIENTS * 10
     assert not violations(workers.history.events, final_state(workers.server, clients))
-    assert workers.server.stop() == 0
 
 
 # Whoever is away for longer than the grace period, because others have the machine, is rightly shown offline.
@@ -111,8 +113,9 @@ async def test_who_was_at_a_worker_that_is_killed_goes_on_at_another_where_they_
         async with talking(clients):
             await asyncio.sleep(0.5)
             victim = workers.pids()[0]
+            cut_off = _lost_connections(clients)
             os.kill(victim, signal.SIGKILL)
-            await until(lambda: _lost_a_connection(clients), 5, "somebody noticed")
+            await until(lambda: _lost_connections(clients) > cut_off, 5, "somebody noticed")
             await until(lambda: all(client.connected.is_set() for client in clients), 10, "all are connected")
             await until(lambda: len(workers.pids()) == WORKERS, 20, "another worker takes the place")
         await until(all_level(clients), 30, "every outbox is empty and every reader at the head")
@@ -120,5 +123,5 @@ async def test_who_was_at_a_worker_that_is_killed_goes_on_at_another_where_they_
     assert not violations(workers.history.events, final_state(workers.server, clients))
 
 
-def _lost_a_connection(clients: list[Watcher]) -> bool:
-    return any(client.close_codes for client in clients)
+def _lost_connections(clients: list[Watcher]) -> int:
+    return sum(len(client.close_codes) for client in clients)

@@ -21,7 +21,7 @@ STORM_S: Final = 60.0
 
 
 async def test_a_storm_of_all_faults_breaks_no_promise(whole_site: Site, tmp_path: Path) -> None:
-    plan = Plan(seconds=STORM_S, seed=20180914, messages_per_s=250)
+    plan = Plan(seconds=STORM_S, seed=20180914, messages_per_s=200)
     outcome = await torture(plan, whole_site, tmp_path / "history.jsonl")
     print("\n" + describe(outcome, tmp_path / "history.jsonl"))
     print(figures(outcome))
@@ -39,4 +39,4 @@ async def test_short_outages_show_nobody_offline(whole_site: Site, history: Hist
 
 
 async def test_a_rolling_restart_loses_nothing_and_is_short(whole_site: Site, tmp_path: Path) -> None:
-    hold(await rolling_restart(whole_site, tmp_path / "rolling.jsonl", 300))
+    hold(await rolling_restart(whole_site, tmp_path / "rolling.jsonl", 150))
