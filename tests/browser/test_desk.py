@@ -7,7 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from liaison.core.entries import Stored
 from liaison.core.identifiers import DelegationId, Millis, UserId
@@ -41,7 +41,20 @@ def test_one_key_answers_the_other_desk_and_the_strip_says_so(sign_in: SignIn) -
     expect(north.page.locator(".notices .open-check")).to_contain_text("Answer now")
     expect(south.page.locator(".open-check")).to_contain_text("Waits on North side")
     expect(north.badge("joint/line-checks")).to_have_text("Waiting for your side: 11")
+    # The key counts also where the registers are still on their way.
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    north.page.route("**/static/chat-last-style-*.css", hold)
+    north.page.reload()
+    expect(north.page.locator(".person").first).to_be_visible()
     north.page.keyboard.press("F9")
+    while not held:
+        north.page.wait_for_event("request")
+    held[0].continue_()
+    expect(south.page.locator(".open-check")).to_have_count(0)
     expect(north.page.locator(".open-check")).to_have_count(0)
     north.open("joint/line-checks")
     for screen in (south, north):
@@ -111,6 +124,15 @@ def test_what_is_open_is_handed_over_to_who_acknowledges_it(sign_in: SignIn) -> 
     past = leaving.page.locator(".line-checks li")
     expect(past.first).to_contain_text(re.compile(r"South 3.*→.*South 4.*Taken over", re.DOTALL))
     expect(coming.badge("south/duty")).to_have_count(0)
+    # A calendar can be chosen as a file, and what is wrong in it is said with its line.
+    coming.button("Import").click()
+    calendar = b"BEGIN:VCALENDAR\r\nSUMMARY \xb1\xd9\xb9\xab\r\nEND:VCALENDAR\r\n"
+    coming.dialog.get_by_label("From a file").set_input_files(
+        {"name": "duty.ics", "mimeType": "text/calendar", "buffer": calendar}
+    )
+    expect(coming.dialog.locator("[name=text]")).to_have_value("BEGIN:VCALENDAR\nSUMMARY 근무\nEND:VCALENDAR\n")
+    coming.dialog.locator("button[type=submit]").click()
+    expect(coming.dialog.get_by_role("alert")).to_contain_text("line 2")
 
 
 _REGISTER_COMMANDS = {"administration", "dispatches", "line_checks", "duty_handovers"}

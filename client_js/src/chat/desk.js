@@ -24,7 +24,7 @@ export const CHOICES = ["active", "away", "dnd"];
 
 const HIDDEN_FRAME_MS = 250;
 /** The names of `shortcuts.js`, for as long as it is not here. */
-const EARLY_SHORTCUT = /^(C(KeyK|Slash|SKey[DF])|AArrow(Up|Down))$/;
+const EARLY_SHORTCUT = /^(F9|C(KeyK|Slash|SKey[DF])|AArrow(Up|Down))$/;
 /** While messages come thick they are drawn no more often than this, so that frames are left for who writes. */
 const DRAWING_MS = 100;
 

@@ -1,6 +1,7 @@
 /** Keys that work everywhere on the page, by where they are and not by what is printed on them: so also in Hangul. */
 
 import { groupChannels } from "./channel_groups.js";
+import { lineCheckKeyMs } from "./use_registers.js";
 
 /** @typedef {import('./desk.js').Desk} Desk */
 
@@ -19,7 +20,12 @@ function openNeighbour(desk, step) {
   if (next !== undefined) desk.open(next);
 }
 
-/** @type {ReadonlyMap<string, (desk: Desk) => void>} */
+/** @param {Desk} _ @param {KeyboardEvent} event */
+function stepLineCheck(_, { repeat }) {
+  if (!repeat) lineCheckKeyMs.value = performance.now();
+}
+
+/** @type {ReadonlyMap<string, (desk: Desk, event: KeyboardEvent) => void>} */
 const SHORTCUTS = new Map([
   ["Ctrl+KeyK", (desk) => desk.openSheet("switcher")],
   ["Ctrl+Slash", (desk) => desk.openSheet("help")],
@@ -27,6 +33,7 @@ const SHORTCUTS = new Map([
   ["Ctrl+Shift+KeyF", (desk) => desk.togglePanel("search")],
   ["Alt+ArrowUp", (desk) => openNeighbour(desk, -1)],
   ["Alt+ArrowDown", (desk) => openNeighbour(desk, 1)],
+  ["F9", stepLineCheck],
 ]);
 
 /** Follow them until the returned function is called. @param {Desk} desk */
@@ -36,7 +43,7 @@ export function followShortcuts(desk) {
     const act = event.isComposing ? undefined : SHORTCUTS.get(nameOf(event));
     if (!act) return;
     event.preventDefault();
-    act(desk);
+    act(desk, event);
   };
   addEventListener("keydown", onKeyDown);
   return () => removeEventListener("keydown", onKeyDown);

@@ -7,6 +7,9 @@ import { addStyle } from "./use_extras.js";
 /** Without a line nothing comes; it may be back by then. */
 const TRY_AGAIN_MS = 10_000;
 
+/** When the key of line checks was pressed, by `performance.now()`: perhaps before they are here, who act on it. */
+export const lineCheckKeyMs = signal(Number.NEGATIVE_INFINITY);
+
 /** Undefined until they are here. @type {import('@preact/signals').Signal<typeof import('../registers/registers.jsx') | undefined>} */
 export const registers = signal(undefined);
 

@@ -10,6 +10,7 @@ import { named } from "../shared/plain_words.js";
 import { sideStyle } from "../shared/side_label.jsx";
 import { FormDialog, TextField, textIn } from "./form_dialog.jsx";
 import { Digest } from "./proposal_dialogs.jsx";
+import { decodeRoster, rosterIn } from "./roster_file.js";
 import { Stamp } from "./stamp.jsx";
 
 /** @typedef {import('./register_desk.js').RegisterDesk} RegisterDesk */
@@ -284,13 +285,22 @@ function ImportDialog({ registers, revision }) {
       submit={t("roster_import")}
       isWide
       send={(fields, key) => {
-        const roster = String(fields.get("text") ?? "").replaceAll("\r\n", "\n");
-        const format = roster.startsWith("BEGIN:VCALENDAR") ? "icalendar" : "csv";
-        return registers.duty.importRoster(format, roster, revision, { key });
+        const roster = rosterIn(String(fields.get("text") ?? ""));
+        return registers.duty.importRoster(roster.format, roster.text, revision, { key });
       }}
     >
+      <label>
+        <span>{t("roster_file")}</span>
+        <input
+          type="file"
+          accept=".csv,.ics,text/csv,text/calendar"
+          onChange={async ({ currentTarget: { files } }) => {
+            if (files?.[0]) text.value = decodeRoster(await files[0].arrayBuffer());
+          }}
+        />
+      </label>
       {text.value !== undefined && (
-        <TextField name="text" label={t("roster_text")} value={text.value} rows={10} max={20_000} />
+        <TextField key={text.value} name="text" label={t("roster_text")} value={text.value} rows={10} max={20_000} />
       )}
     </FormDialog>
   );

@@ -295,6 +295,7 @@ export const en = {
   roster_import: "Import",
   roster_import_effect:
     "Takes the place of the whole roster: a table (CSV) or a calendar (iCalendar). Each error names its line.",
+  roster_file: "From a file, such as the calendar your side keeps",
   roster_text: "Roster",
   alarms: "Urgent",
   alarm_dispatch: "Open",

@@ -290,6 +290,7 @@ export const ko = {
   roster_import: "가져오기",
   roster_import_effect:
     "근무표 전체를 대신합니다. 표(CSV) 또는 달력(iCalendar)을 넣으십시오. 오류가 있으면 몇째 줄인지 알려 줍니다.",
+  roster_file: "파일에서 가져오기(소속 측이 쓰는 달력 등)",
   roster_text: "근무표",
   alarms: "긴급 알림",
   alarm_dispatch: "열기",

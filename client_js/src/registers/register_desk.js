@@ -6,6 +6,7 @@
 import { batch, effect, signal } from "@preact/signals";
 
 import { channelIn } from "../chat/channel_address.js";
+import { lineCheckKeyMs } from "../chat/use_registers.js";
 import { Duty } from "../sdk/duty.js";
 import { IndexedDbStorage } from "../sdk/indexeddb_storage.js";
 import { LINE_CHECKS, LineChecks } from "../sdk/line_checks.js";
@@ -32,6 +33,8 @@ export const DISPATCHES = "joint/dispatches";
 
 /** Several entries often come together: one dispatch that is accepted makes two. */
 const GATHER_MS = 60;
+/** Whoever pressed the key of line checks before they were here meant what is open now, but not what comes much later. */
+const KEY_MEANS_NOW_MS = 10_000;
 /** As many as may be urgent at once without the page growing a list of them. */
 const MOST_URGENT = 200;
 
@@ -187,14 +190,13 @@ export class RegisterDesk {
   }
 
   #followKey() {
-    const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
-      const check = event.code === "F9" && !event.repeat ? this.ownCheck : undefined;
-      if (check === undefined) return;
-      event.preventDefault();
-      this.stepLineCheck(check);
-    };
-    addEventListener("keydown", onKeyDown);
-    return () => removeEventListener("keydown", onKeyDown);
+    return effect(() => {
+      const isPressed = performance.now() - lineCheckKeyMs.value < KEY_MEANS_NOW_MS;
+      if (this.lineChecks.value === undefined || !isPressed) return;
+      lineCheckKeyMs.value = Number.NEGATIVE_INFINITY;
+      const check = this.ownCheck;
+      if (check) this.stepLineCheck(check);
+    });
   }
 
   #followAddress() {
