@@ -2,10 +2,11 @@
 
 First round trip: lock the channels' heads, in the order of their numbers, then look for repeats with a statement of its
 own, which sees everything that was committed before the locks were had. Second: write and COMMIT. The order of commits
-of a channel is so the order of its seqs, whatever other nodes append meanwhile.
+of a channel is so the order of its seqs, whatever other nodes append meanwhile. Where no other node does,
+postgres_known_heads needs only one round trip.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
@@ -51,7 +52,7 @@ _KNOWN_HELD: Final = f"""
         AND held.sender = wanted.author AND held.key = wanted.its_key LIMIT 1
     ) AS its
 """  # noqa: S608
-_DRAFT_ARRAYS: Final = (
+DRAFT_ARRAYS: Final = (
     "%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::boolean[], %s::text[],"
     " %s::text[], %s::text[]"
 )
@@ -59,12 +60,12 @@ _INSERT: Final = f"""
     INSERT INTO message (moment, channel_number, seq, time_ms, epoch, link, {DRAFT_COLUMNS}, tokens)
     SELECT time_ms * {MOMENTS_PER_MS} + nextval('moment_counter'), number, seq, time_ms, %s::int, link,
         {DRAFT_COLUMNS}, {TOKENS}
-    FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bytea[], {_DRAFT_ARRAYS}, %s::text[])
+    FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bytea[], {DRAFT_ARRAYS}, %s::text[])
         AS rows (number, seq, time_ms, link, {DRAFT_COLUMNS}, tokens)
 """  # noqa: S608
 _HOLD: Final = f"""
     INSERT INTO held (channel_number, place, time_ms, {DRAFT_COLUMNS})
-    SELECT * FROM unnest(%s::int[], %s::bigint[], %s::bigint[], {_DRAFT_ARRAYS})
+    SELECT * FROM unnest(%s::int[], %s::bigint[], %s::bigint[], {DRAFT_ARRAYS})
 """  # noqa: S608
 _MOVE_HEADS: Final = """
     UPDATE channel_head SET head = rows.head, link = rows.link, suspended = rows.suspended, held = rows.held
@@ -99,13 +100,22 @@ class Append:
         return sum([draft.size_bytes for draft in self.drafts])
 
 
-def append_all(line: Line, appends: Sequence[Append]) -> list[Outcome]:
-    """Commit appends, in their order, and give what became of each.
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of each append, and where their channels stood when they were locked and stand now."""
+
+    outcomes: list[Outcome]
+    before: Mapping[ChannelId, tuple[int, bytes]]
+    heads: Mapping[ChannelId, Head]
+
+
+def append_all(line: Line, appends: Sequence[Append]) -> Committed:
+    """Commit appends, in their order.
 
     Raises as postgres_engine.in_transaction; then it holds for all of them.
     """
-    result, _writing = in_transaction(line, lambda line: _decide(line.driver, appends), _commit)
-    return result
+    committed, _writing = in_transaction(line, lambda line: _decide(line.driver, appends), _commit)
+    return committed
 
 
 def held_draft_of(row: TupleRow) -> HeldDraft:
@@ -113,8 +123,9 @@ def held_draft_of(row: TupleRow) -> HeldDraft:
     return HeldDraft(row[0], row[1], draft_of(row[2:]))
 
 
-def _decide(driver: Driver, appends: Sequence[Append]) -> "tuple[list[Outcome], _Writing]":
+def _decide(driver: Driver, appends: Sequence[Append]) -> "tuple[Committed, _Writing]":
     plans, writing = _begin(driver, appends)
+    before = {channel: (plan.head.seq, plan.head.link) for channel, plan in plans.items()}
     outcomes: list[Outcome] = []
     for append in appends:
         plan = plans[append.channel]
@@ -125,11 +136,11 @@ def _decide(driver: Driver, appends: Sequence[Append]) -> "tuple[list[Outcome], 
         taken = tuple([plan.take(draft, append.now_ms) for draft in append.drafts])
         outcomes.append(Appended(writing.epoch, taken))
     writing.plans = [plan for plan in plans.values() if plan.has_changed]
-    return outcomes, writing
+    return Committed(outcomes, before, {channel: plan.head for channel, plan in plans.items()}), writing
 
 
-def _commit(line: Line, decided: "tuple[list[Outcome], _Writing]") -> None:
-    _outcomes, writing = decided
+def _commit(line: Line, decided: "tuple[Committed, _Writing]") -> None:
+    _committed, writing = decided
     with line.driver.pipeline():
         writing.write_rows(writing.plans)
         writing.move_heads()
@@ -197,7 +208,7 @@ class _Writing:
         """Write all entries and held drafts of these plans, in one statement each."""
         entries = [(plan.head.number, entry) for plan in plans for entry in plan.entries]
         if entries:
-            self._driver.execute(_INSERT, (self.epoch, *_entry_arrays(entries)))
+            self._driver.execute(_INSERT, (self.epoch, *entry_arrays(entries)))
         held = [(plan.head.number, draft) for plan in plans for draft in plan.held]
         if held:
             self._driver.execute(_HOLD, _held_arrays(held))
@@ -218,7 +229,8 @@ class _Writing:
             self._driver.execute(_MOVE_HEADS, arrays)
 
 
-def _entry_arrays(entries: Sequence[tuple[int, Entry]]) -> tuple[str, ...]:
+def entry_arrays(entries: Sequence[tuple[int, Entry]]) -> tuple[str, ...]:
+    """Give the columns of entries, each with its channel's number, as a statement takes them."""
     return (
         numbers([number for number, _ in entries]),
         numbers([entry.seq for _, entry in entries]),

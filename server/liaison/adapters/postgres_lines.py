@@ -7,6 +7,7 @@ held any longer because the event loop is busy.
 
 import asyncio
 import os
+import select
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -152,6 +153,15 @@ class Line:
     def is_lost(self) -> bool:
         """Whether nothing more will come of the present connection."""
         return self._driver is None or self._driver.broken or self._driver.closed
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it is open, and the server hasn't said anything unasked: mostly that it is going."""
+        if self._socket is None or self.is_lost:
+            return False
+        listener = select.poll()
+        listener.register(self._socket, select.POLLIN)
+        return not listener.poll(0)
 
     def take_warning(self) -> bool:
         """Say whether the server warned of something since this was last asked."""

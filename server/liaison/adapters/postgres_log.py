@@ -1,6 +1,6 @@
 """The log and the read positions on PostgreSQL. Their promises are those of ports.log; this says how they are kept.
 
-Appends: postgres_append. Each read is one statement, which sees one moment.
+Appends: postgres_known_heads. Each read is one statement, which sees one moment.
 """
 
 import asyncio
@@ -9,9 +9,10 @@ from typing import Final, TypeVar
 
 from psycopg.rows import TupleRow
 
-from liaison.adapters.postgres_append import HELD_PAGE, Append, Outcome, append_all, held_draft_of
+from liaison.adapters.postgres_append import HELD_PAGE, Append, Outcome, held_draft_of
 from liaison.adapters.postgres_engine import PostgresDatabase, in_transaction
 from liaison.adapters.postgres_flights import Flights
+from liaison.adapters.postgres_known_heads import KnownHeads
 from liaison.adapters.postgres_lines import Line
 from liaison.adapters.postgres_rows import numbers, texts
 from liaison.adapters.postgres_search import find
@@ -80,6 +81,8 @@ class PostgresLog:
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database: Final = database
+        # For the one thread of `database.appends`.
+        self._known: Final = KnownHeads()
         self._flights: Final[Flights[Append, Outcome]] = Flights(
             self._fly, lambda append: append.size_bytes, _MAX_FLIGHT_BYTES
         )
@@ -153,7 +156,7 @@ class PostgresLog:
             raise LogUnavailableError(str(error)) from error
 
     def _fly(self, appends: Sequence[Append]) -> "asyncio.Future[Sequence[Outcome | Exception]]":
-        return self._database.appends.start(lambda line: append_all(line, appends))
+        return self._database.appends.start(lambda line: self._known.append_all(line, appends))
 
     async def _rows(self, statement: str, *parameters: object) -> list[TupleRow]:
         with log_errors():
