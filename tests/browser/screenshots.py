@@ -215,7 +215,7 @@ def _take_operations(folder: Path, postgres: PostgresServer, play: Playwright, o
             page.locator(".plot canvas").nth(6).wait_for()
             state = context.storage_state()
             for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme=scheme)
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
                 page.screenshot(path=out / f"ops-{scheme}-{language}.png", full_page=True)
             page.set_viewport_size(_PHONE)  # type: ignore[arg-type]
             page.screenshot(path=out / f"ops-phone-{language}.png", full_page=True)

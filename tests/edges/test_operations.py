@@ -87,6 +87,18 @@ def test_what_the_office_tells_is_counted() -> None:
         assert line in text.splitlines()
 
 
+async def test_a_page_that_asks_whether_somebody_is_signed_in_is_refused_nothing(
+    node: Node, http: aiohttp.ClientSession
+) -> None:
+    refused = 'liaison_refusals_total{error="unauthenticated"}'
+    async with http.get("/api/v1/me") as response:
+        assert response.status == 401
+    assert refused not in node.metrics.exposition().decode()
+    async with http.get("/api/v1/me", headers={"Cookie": "liaison_session=lsn_stolen"}) as response:
+        assert response.status == 401
+    assert f"{refused} 1.0" in node.metrics.exposition().decode()
+
+
 async def test_a_node_that_drains_shows_it_and_its_ties_in_its_metrics(node: Node, http: aiohttp.ClientSession) -> None:
     node.office.retire()
     async with http.get("/metrics") as response:

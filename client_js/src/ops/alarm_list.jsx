@@ -10,8 +10,8 @@ import { formatSpan } from "./format_figures.js";
 /** @typedef {import('../sdk/statistics.js').Statistics} Statistics */
 /** @typedef {import('./alarms.js').Alarm} Alarm */
 
-/** @param {{ live: Live, statistics: Readonly<Statistics> }} props */
-export function AlarmList({ live, statistics }) {
+/** @param {{ live: Live, statistics: Readonly<Statistics>, desks: readonly import('./alarms.js').Desk[] | undefined }} props */
+export function AlarmList({ live, statistics, desks }) {
   const { current, sides } = live.presence.value;
   // The clock is read so that silence is noticed, too: without it nothing would draw this again.
   const nowMs = now.value - Date.now() + live.client.serverNowMs();
@@ -23,6 +23,7 @@ export function AlarmList({ live, statistics }) {
     steps: statistics.steps,
     stepMs: statistics.stepMs,
     sides: [...sides.values()],
+    desks,
   });
   return (
     <section class="alarms" aria-label={t("ops_alarms")}>

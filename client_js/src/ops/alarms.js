@@ -20,7 +20,10 @@
  * @property {readonly Step[]} steps        Oldest first.
  * @property {number} stepMs
  * @property {readonly { delegation: string, staffed: boolean }[]} sides   As presence has them.
+ * @property {readonly Desk[] | undefined} desks   Undefined until they were asked for.
  */
+
+/** @typedef {{ delegation: string, hasRoster: boolean, unstaffedSinceMs: number }} Desk */
 
 /** The targets are 25 ms for an acknowledgement and 50 ms between nodes: ten times that is felt by people. */
 export const SLOW_ACK_MS = 250;
@@ -88,11 +91,19 @@ function node({ steps }) {
   );
 }
 
-/** @param {Known} known @returns {Alarm[]} */
-function staff({ presenceIsCurrent, sides }) {
-  if (!presenceIsCurrent) return [];
+/**
+ * A desk with a roster has hours: only while somebody must be there is it an alarm that nobody is. Where no roster says so,
+ * or the desks can't be had, somebody of each side should be.
+ * @param {Known} known
+ * @returns {Alarm[]}
+ */
+function staff({ presenceIsCurrent, sides, desks }) {
+  if (!presenceIsCurrent || desks === undefined) return [];
   return sides
-    .filter(({ staffed }) => !staffed)
+    .filter(({ delegation, staffed }) => {
+      const desk = desks.find((one) => one.delegation === delegation);
+      return desk?.hasRoster ? desk.unstaffedSinceMs > 0 : !staffed;
+    })
     .map(({ delegation }) => ({ name: "unstaffed", severity: "alarm", side: delegation }));
 }
 

@@ -1,8 +1,5 @@
 /** Both duty desks, and what came of the line checks of the last days. Nothing of what the desks wrote is here. */
 
-import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
-
 import { formatTime } from "../shared/clocks.js";
 import { locale, t } from "../shared/i18n.js";
 import { Desks, LineCheckStrip } from "../shared/line_check_strip.jsx";
@@ -15,19 +12,12 @@ import { sideText } from "../shared/plain_words.js";
 
 /** A desk tells of itself by a notice; a line that went down, or a check that ended, is seen when it is asked for. */
 const ASK_EVERY_MS = 60_000;
+/** A node that has just begun to follow presence knows it a moment later. */
+const ASK_AGAIN_MS = 3_000;
 const NOTICES = new Set(["desk_unstaffed", "desk_staffed"]);
 
-/** @param {{ live: Live, operations: Operations }} props */
-export function DeskBoard({ live, operations }) {
-  const answer = useSignal(/** @type {DesksView | undefined} */ (undefined));
-  useEffect(
-    () =>
-      followDesks(live, operations, (view) => {
-        answer.value = view;
-      }),
-    [live, operations],
-  );
-  const view = answer.value;
+/** @param {{ live: Live, view: DesksView | undefined }} props */
+export function DeskBoard({ live, view }) {
   const isCurrent = view !== undefined && !view.isStale && live.link.value.name === "connected";
   return (
     <section class="box" aria-labelledby="desks-title">
@@ -59,19 +49,29 @@ function DeskNote({ live, desk }) {
 }
 
 /**
- * Ask now, after each reconnect, when a desk says that it changed, and once a minute.
+ * Ask now, after each reconnect, when a desk says that it changed, and once a minute; soon again where the node doesn't
+ * know yet who is here.
  * @param {Live} live
  * @param {Operations} operations
- * @param {(view: DesksView | undefined) => void} take
+ * @param {(view: DesksView | undefined) => void} take   Undefined where they can't be had.
  * @returns {() => void} stops asking
  */
-function followDesks({ client }, operations, take) {
+export function followDesks({ client }, operations, take) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let again;
   const ask = () => {
+    clearTimeout(again);
     if (client.state.name !== "connected") return;
-    operations.desks().then(take, (error) => {
-      console.warn("liaison: desks", error);
-      take(undefined);
-    });
+    operations.desks().then(
+      (view) => {
+        take(view);
+        if (view.isStale) again = setTimeout(ask, ASK_AGAIN_MS);
+      },
+      (error) => {
+        console.warn("liaison: desks", error);
+        take(undefined);
+      },
+    );
   };
   ask();
   const timer = setInterval(ask, ASK_EVERY_MS);
@@ -81,6 +81,7 @@ function followDesks({ client }, operations, take) {
       if (NOTICES.has(name)) ask();
     }),
     () => clearInterval(timer),
+    () => clearTimeout(again),
   ];
   return () => {
     for (const end of endings) end();

@@ -5,6 +5,8 @@
 
 /** A node that has told nothing for so many steps holds the sum of the others up no longer. */
 const AWAITED_STEPS = 3;
+/** The step under way when a node was lost may still have come, and its clock may be a little ahead. */
+const TOLD_STEPS = 2;
 
 /** The nodes by name, each with its steps, oldest first. @param {Readonly<Statistics>} statistics @returns {[string, readonly Step[]][]} */
 export function nodesOf({ node, steps, others }) {
@@ -32,6 +34,18 @@ export function figuresOf(statistics, node) {
       statistics.stepMs,
     ),
   };
+}
+
+/**
+ * Whether a node that tells no sessions has told figures since, as one does in a rolling upgrade whose version doesn't know
+ * the question; one that is gone tells neither.
+ * @param {Readonly<Statistics>} statistics
+ * @param {string} node
+ * @param {number} sinceMs   When it last told its sessions.
+ */
+export function tellsFigures({ others, stepMs }, node, sinceMs) {
+  const lastMs = others.get(node)?.at(-1)?.timeMs ?? 0;
+  return lastMs - sinceMs > TOLD_STEPS * stepMs;
 }
 
 /** @param {readonly (readonly Step[])[]} lists @param {number} stepMs @returns {Step[]} */

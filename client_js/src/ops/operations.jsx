@@ -13,7 +13,7 @@ import { Notices } from "../shared/notices.jsx";
 import { Waiting } from "../shared/waiting.jsx";
 import { AlarmList } from "./alarm_list.jsx";
 import { Charts } from "./charts.jsx";
-import { DeskBoard } from "./desk_board.jsx";
+import { DeskBoard, followDesks } from "./desk_board.jsx";
 import { NodeTable } from "./node_table.jsx";
 import { figuresOf } from "./nodes.js";
 import { PresenceBoard } from "./presence_board.jsx";
@@ -25,6 +25,7 @@ import { followView, show, view } from "./view.js";
 import { Wall } from "./wall.jsx";
 
 /** @typedef {import('../shared/live.js').Live} Live */
+/** @typedef {import('../sdk/operations.js').DesksView} DesksView */
 
 /** @param {{ live: Live, signOut: () => void }} props */
 export function OperationsPage({ live, signOut }) {
@@ -40,6 +41,8 @@ function Dashboard({ live, signOut }) {
   const presence = useMemo(() => followPresence(live), [live]);
   const sessions = useSignal(operations.sessions);
   const statistics = useSignal(operations.statistics);
+  /** Undefined until they were asked for. @type {import('@preact/signals').Signal<{ view: DesksView | undefined } | undefined>} */
+  const desks = useSignal(undefined);
   useEffect(() => {
     const ends = [
       operations.on("sessions", (table) => {
@@ -52,16 +55,20 @@ function Dashboard({ live, signOut }) {
       }),
       operations.on("error", ({ where, error }) => console.warn(`liaison: ${where}`, error)),
       followView(),
+      followDesks(live, operations, (view) => {
+        desks.value = { view };
+      }),
     ];
     operations.watchSessions();
     operations.watchStatistics();
     return () => {
       for (const end of ends) end();
     };
-  }, [live, operations, sessions, statistics]);
+  }, [live, operations, sessions, statistics, desks]);
   const whole = useComputed(() => figuresOf(statistics.value, "")).value;
   const figures = useComputed(() => figuresOf(statistics.value, view.value.of)).value;
-  if (view.value.wall) return <Wall live={live} statistics={whole} />;
+  const told = desks.value && (desks.value.view?.desks ?? []);
+  if (view.value.wall) return <Wall live={live} statistics={whole} desks={told} />;
   return (
     <div class="ops">
       <a class="skip" href="#sessions">
@@ -70,11 +77,11 @@ function Dashboard({ live, signOut }) {
       <Bar live={live} signOut={signOut} />
       <Notices live={live} />
       <main>
-        <AlarmList live={live} statistics={whole} />
+        <AlarmList live={live} statistics={whole} desks={told} />
         <Tiles live={live} sessions={sessions.value} statistics={whole} />
-        <SessionTable live={live} sessions={sessions.value} operations={operations} />
+        <SessionTable live={live} sessions={sessions.value} statistics={statistics.value} operations={operations} />
         <NodeTable live={live} statistics={statistics.value} />
-        <DeskBoard live={live} operations={operations} />
+        <DeskBoard live={live} view={desks.value?.view} />
         <Charts live={live} statistics={figures} />
         <div class="columns">
           <PresenceBoard live={live} />

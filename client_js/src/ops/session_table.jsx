@@ -5,18 +5,26 @@ import { useEffect } from "preact/hooks";
 
 import { formatStamp } from "../shared/clocks.js";
 import { hasText, locale, t, titled } from "../shared/i18n.js";
+import { named } from "../shared/plain_words.js";
 import { SideLabel } from "../shared/side_label.jsx";
 import { Confirmation } from "./confirmation.jsx";
 import { formatBytes } from "./format_bytes.js";
 import { formatCount } from "./format_figures.js";
+import { tellsFigures } from "./nodes.js";
 import { filterSessions, HIGH_BYTES, sessionsOf } from "./session_filter.js";
 import { show, view } from "./view.js";
 
 /** @typedef {import('../shared/live.js').Live} Live */
 /** @typedef {import('./session_filter.js').Session} Session */
 
-/** @param {{ live: Live, sessions: import('../sdk/sessions.js').Sessions, operations: import('../sdk/operations.js').Operations }} props */
-export function SessionTable({ live, sessions, operations }) {
+/**
+ * @param {object} props
+ * @param {Live} props.live
+ * @param {import('../sdk/sessions.js').Sessions} props.sessions
+ * @param {Readonly<import('../sdk/statistics.js').Statistics>} props.statistics
+ * @param {import('../sdk/operations.js').Operations} props.operations
+ */
+export function SessionTable({ live, sessions, statistics, operations }) {
   /** @type {import('@preact/signals').Signal<import('./confirmation.jsx').Question | undefined>} */
   const question = useSignal(undefined);
   /** What was done last, for those who can't see that a row is gone. */
@@ -48,15 +56,21 @@ export function SessionTable({ live, sessions, operations }) {
         <span class="spacer" />
         <Filters live={live} sessions={all} isCut={isCut} />
       </header>
-      {silent.map(({ node, total: known, silentSinceMs }) => (
-        <p key={node} class="alert" role="alert">
-          {t("ops_node_silent", {
-            node,
-            sessions: formatCount(known),
-            time: formatStamp(silentSinceMs, locale.value, live.timeZone),
-          })}
-        </p>
-      ))}
+      {silent.map(({ node, total: known, silentSinceMs }) =>
+        tellsFigures(statistics, node, silentSinceMs) ? (
+          <p key={node} class="stale" role="status">
+            {t("ops_node_older", { node, sessions: formatCount(known) })}
+          </p>
+        ) : (
+          <p key={node} class="alert" role="alert">
+            {t("ops_node_silent", {
+              node,
+              sessions: formatCount(known),
+              time: formatStamp(silentSinceMs, locale.value, live.timeZone),
+            })}
+          </p>
+        ),
+      )}
       <p class="done" role="status">
         {done.value}
       </p>
@@ -212,7 +226,7 @@ function Row({ live, session, ask }) {
         <SideLabel side={live.side(session.delegation)} />
       </td>
       <td>
-        <bdi>{session.role}</bdi>
+        <bdi>{named("role_", session.role)}</bdi>
       </td>
       <td>
         <bdi>{session.device}</bdi> <bdi class="id">{session.client}</bdi>

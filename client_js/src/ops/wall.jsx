@@ -16,9 +16,10 @@ import { show } from "./view.js";
 
 /** @typedef {import('../shared/live.js').Live} Live */
 /** @typedef {import('../sdk/statistics.js').Statistics} Statistics */
+/** @typedef {import('./alarms.js').Desk} Desk */
 
-/** @param {{ live: Live, statistics: Readonly<Statistics> }} props */
-export function Wall({ live, statistics }) {
+/** @param {{ live: Live, statistics: Readonly<Statistics>, desks: readonly Desk[] | undefined }} props */
+export function Wall({ live, statistics, desks }) {
   const main = useRef(/** @type {HTMLElement | null} */ (null));
   useLayoutEffect(() => (main.current === null ? undefined : keepFitting(main.current)), []);
   useEffect(() => {
@@ -40,10 +41,10 @@ export function Wall({ live, statistics }) {
         {t("ops_wall_leave")}
       </button>
       <main ref={main}>
-        <AlarmList live={live} statistics={statistics} />
+        <AlarmList live={live} statistics={statistics} desks={desks} />
         <div class="wall-sides">
           {live.sides.map((side) => (
-            <WallSide key={side.id} live={live} side={side} />
+            <WallSide key={side.id} live={live} side={side} desk={desks?.find((one) => one.delegation === side.id)} />
           ))}
         </div>
         <WallFigures live={live} statistics={statistics} />
@@ -56,17 +57,18 @@ export function Wall({ live, statistics }) {
   );
 }
 
-/** @param {{ live: Live, side: Live['sides'][number] }} props */
-function WallSide({ live, side }) {
+/** @param {{ live: Live, side: Live['sides'][number], desk: Desk | undefined }} props */
+function WallSide({ live, side, desk }) {
   const { current, sides, users } = live.presence.value;
   const staffed = sides.get(side.id)?.staffed === true;
   const people = [...users.values()].filter(({ delegation }) => delegation === side.id).length;
+  const isClosed = desk?.hasRoster && desk.unstaffedSinceMs === 0;
   const state = !current ? "state_unknown" : staffed ? "ops_staffed" : "ops_unstaffed";
   return (
     <section
       class="wall-side"
       style={sideStyle(side)}
-      data-state={current ? (staffed ? "staffed" : "unstaffed") : "unknown"}
+      data-state={current ? (staffed ? "staffed" : isClosed ? "closed" : "unstaffed") : "unknown"}
     >
       <h2>{titled(side.title)}</h2>
       <p class="wall-state">{t(state)}</p>

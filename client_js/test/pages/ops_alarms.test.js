@@ -56,6 +56,7 @@ function known(changes = {}) {
     steps: steps(),
     stepMs: STEP_MS,
     sides: SIDES.map((delegation) => ({ delegation, staffed: true })),
+    desks: [],
     ...changes,
   };
 }
@@ -130,6 +131,21 @@ describe("alarms", () => {
         ["unstaffed", "north"],
       ],
     );
+  });
+
+  test("of a desk with a roster follow its hours, and nothing is claimed before the desks have told", () => {
+    const sides = SIDES.map((delegation) => ({ delegation, staffed: false }));
+    const desks = [
+      { delegation: "south", hasRoster: true, unstaffedSinceMs: 0 },
+      { delegation: "north", hasRoster: true, unstaffedSinceMs: 5_000 },
+    ];
+    assert.deepEqual(
+      alarmsOf(known({ sides, desks })).map(({ side }) => side),
+      ["north"],
+    );
+    // Somebody else of that side is here, and nobody who is on duty.
+    assert.deepEqual(names({ desks }), ["unstaffed"]);
+    assert.deepEqual(names({ sides, desks: undefined }), []);
   });
 
   test("tell slow acknowledgements of a side once they go on", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { figuresOf, nodesOf } from "../../src/ops/nodes.js";
+import { figuresOf, nodesOf, tellsFigures } from "../../src/ops/nodes.js";
 import { UNKNOWN_STATISTICS } from "../../src/sdk/statistics.js";
 
 /** @typedef {import('../../src/sdk/operations_frames.js').StatisticsStep} Step */
@@ -93,4 +93,13 @@ describe("the figures of several nodes", () => {
     const alone = statistics([step(1)], {});
     assert.equal(figuresOf(alone, ""), alone);
   });
+});
+
+test("a node that tells figures and no sessions is of another version, one that tells neither is lost", () => {
+  // The last step of each ended at 16 s.
+  const told = statistics([step(3)], { b: [step(3)] });
+  assert.equal(tellsFigures(told, "b", 0), true);
+  assert.equal(tellsFigures(told, "b", 5_900), true);
+  assert.equal(tellsFigures(told, "b", 6_000), false);
+  assert.equal(tellsFigures(told, "c", 0), false);
 });

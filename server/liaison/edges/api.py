@@ -19,7 +19,7 @@ from liaison.edges.coalescing import ConnectionGroup
 from liaison.edges.credentials import check_login_origin, check_no_forgery, cookie_name, presented
 from liaison.edges.handover import ConnectionGone, HandedOver, take_transport
 from liaison.edges.register_api import endpoints, name_of, reply_of
-from liaison.edges.responses import JSON_TYPE, MSGPACK_TYPES, SECURITY_HEADERS, Handler, answer
+from liaison.edges.responses import JSON_TYPE, MSGPACK_TYPES, SECURITY_HEADERS, Handler, answer, refusal
 from liaison.edges.settings import EdgeSettings
 from liaison.edges.stream_protocol import StreamProtocol
 from liaison.office.accounts import Login
@@ -386,6 +386,11 @@ class Api:
     async def me(self, request: web.Request) -> web.StreamResponse:
         """Say who this is."""
         _query(request, NoQuery)
+        if not presented(request, uses_tls=self._settings.uses_tls).secret:
+            # So each page finds out that it has to show the form. Nobody tried to get in: ops need not wonder who did.
+            nobody = Refused(ErrorCode.UNAUTHENTICATED, "nobody is signed in")
+            reply = self._office.uncounted_reply(0, nobody, transport="http")
+            return refusal(request, reply, nobody.code.value.http_status)
         return answer(request, person_info((await self._actor(request)).account))
 
     # --- commands -------------------------------------------------------------------------------------------------

@@ -447,9 +447,13 @@ class Office:
     # --- errors ---------------------------------------------------------------------------------------------------
 
     def error_reply(self, command_id: int, error: LiaisonError, **context: str) -> frames.ErrorReply:
-        """Give the wire's form of a refusal, with a reference that is also in the journal."""
-        ref = self._random_name(8)
+        """Give the wire's form of a refusal, with a reference that is also in the journal, and count it."""
         self.observer.refused(error.code.wire_name)
+        return self.uncounted_reply(command_id, error, **context)
+
+    def uncounted_reply(self, command_id: int, error: LiaisonError, **context: str) -> frames.ErrorReply:
+        """Give the same of what is no refusal to wonder about."""
+        ref = self._random_name(8)
         _journal.info("refused", ref=ref, error=error.code.wire_name, reason=error.message, **context)
         return frames.ErrorReply(
             id=command_id,
