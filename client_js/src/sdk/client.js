@@ -1,14 +1,15 @@
 /**
  * The public face of the SDK: one person's office, kept up to date. (README.md lists what it offers)
  *
- * It joins the line (`connection.js`), the channels (`feeds.js`), the outbox (`outgoing.js`) and what is watched, and
- * holds no rule of its own about any of them.
+ * It joins the line (`connection.js`), what is known of the office (`known_office.js`), the channels that are followed
+ * (`feeds.js`), the outbox (`outgoing.js`) and what is watched, and holds no rule of its own about any of them.
  */
 import { localError } from "./codes.js";
 import { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
 import { Feeds } from "./feeds.js";
 import { FrameError, pushes, replies } from "./frames.js";
+import { KnownOffice } from "./known_office.js";
 import { MAX_MENTIONS, MAX_REACTION_CHARS, MAX_TAIL_MESSAGES, MAX_TEXT_BYTES, utf8Bytes } from "./limits.js";
 import { Outgoing } from "./outgoing.js";
 import { ReadMarks } from "./read_marks.js";
@@ -19,27 +20,13 @@ import { Typists } from "./typists.js";
 /** @typedef {import("./connection.js").Environment} LineEnvironment */
 /** @typedef {import("./connection.js").ConnectionState} ConnectionState */
 /** @typedef {import("./frames.js").ChannelInfo} ChannelInfo */
-/** @typedef {import("./frames.js").PersonInfo} PersonInfo */
-/** @typedef {import("./frames.js").DelegationInfo} DelegationInfo */
-/** @typedef {import("./frames.js").Title} Title */
+/** @typedef {import("./known_office.js").Me} Me */
+/** @typedef {import("./known_office.js").Channel} Channel */
 /** @typedef {import("./wire.js").Frame} Frame */
 /** @typedef {import("./timeline_view.js").Timeline} Timeline */
 
 /** @typedef {LineEnvironment & {storage: import("./storage.js").Storage, newKey: () => string}} ClientEnvironment */
-/** @typedef {{session: string, user: string, name: string, delegation: string, role: string}} Me */
-/** @typedef {ChannelInfo & {readonly unread: number}} Channel */
-/** @typedef {{title: Title, delegations: ReadonlyMap<string, DelegationInfo>, limits?: ReadonlyMap<string, number>}} Office */
 /** @typedef {"active" | "idle" | "away" | "dnd"} Availability */
-
-/**
- * What is shown before the line is up: as it was the last time.
- * @typedef {{
- *   me: Me,
- *   office: Office | undefined,
- *   people: ReadonlyMap<string, PersonInfo>,
- *   channels: ReadonlyMap<string, Channel>,
- * }} Remembered
- */
 
 /**
  * @typedef {object} Events
@@ -62,7 +49,6 @@ const SIGNED_HEAD = "signed_head";
 const DEFAULT_PAGE = 50;
 // What can't be read makes us ask for everything anew; a peer that keeps sending it must not keep us busy.
 const RESYNC_EVERY_MS = 10_000;
-const REMEMBERED = "office";
 
 export class LiaisonClient {
   /** @type {ClientEnvironment} */
@@ -74,6 +60,8 @@ export class LiaisonClient {
   });
   /** @type {Connection} */
   #connection;
+  /** @type {KnownOffice} */
+  #known;
   /** @type {Feeds} */
   #feeds;
   /** @type {Outgoing} */
@@ -84,17 +72,8 @@ export class LiaisonClient {
   #readMarks;
   /** @type {Map<string, TimelineComposer>} */
   #composers = new Map();
-  /** @type {Me | undefined} */
-  #me;
-  /** @type {Office | undefined} */
-  #office;
-  /** @type {ReadonlyMap<string, PersonInfo>} */
-  #people = new Map();
-  /** @type {ReadonlyMap<string, Channel>} */
-  #channels = new Map();
   /** @type {Availability | undefined} */
   #availability;
-  #serverAheadMs = 0;
   #resyncedMs = Number.NEGATIVE_INFINITY;
 
   /** @param {ClientEnvironment} env */
@@ -119,17 +98,18 @@ export class LiaisonClient {
       ...around,
       onChange: (channel) => this.#events.emit("timeline", channel),
       onPlace: (channel, epoch, head) =>
-        this.#changeChannel(channel, (info) => ({ epoch, head: maxHead(info, epoch, head) })),
+        this.#known.change(channel, (info) => ({ epoch, head: maxHead(info, epoch, head) })),
       onEpoch: (channel, epoch) => this.#onEpoch(channel, epoch),
       onReads: (reply) => this.#readMarks.onSubscribed(reply),
     });
     this.#outgoing = new Outgoing({
       ...around,
-      epochOf: (channel) => this.#channels.get(channel)?.epoch,
+      epochOf: (channel) => this.channels.get(channel)?.epoch,
       onChange: (channel) => this.#onOutboxChange(channel),
     });
     this.#typists = new Typists({ ...around, onChange: (channel) => this.#events.emit("typing", channel) });
     this.#readMarks = new ReadMarks({ ...around, onChange: (channel) => this.#events.emit("read", channel) });
+    this.#known = new KnownOffice(around, this.#readMarks);
   }
 
   // What is known
@@ -140,19 +120,19 @@ export class LiaisonClient {
 
   /** Who is signed in; after a reload who last was. */
   get me() {
-    return this.#me;
+    return this.#known.me;
   }
 
   get office() {
-    return this.#office;
+    return this.#known.office;
   }
 
   get people() {
-    return this.#people;
+    return this.#known.people;
   }
 
   get channels() {
-    return this.#channels;
+    return this.#known.channels;
   }
 
   /** When anything last arrived, by `now()`; 0 for never. */
@@ -162,7 +142,7 @@ export class LiaisonClient {
 
   /** The server's clock, as far as it can be told from here. */
   serverNowMs() {
-    return this.#env.now() + this.#serverAheadMs;
+    return this.#known.serverNowMs();
   }
 
   /**
@@ -172,7 +152,7 @@ export class LiaisonClient {
   timeline(channel) {
     const composer = this.#composers.get(channel) ?? new TimelineComposer();
     this.#composers.set(channel, composer);
-    const author = { user: this.#me?.user ?? "", delegation: this.#me?.delegation ?? "" };
+    const author = { user: this.me?.user ?? "", delegation: this.me?.delegation ?? "" };
     return composer.compose(this.#log(channel), this.#outgoing.waitingIn(channel), author);
   }
 
@@ -183,7 +163,7 @@ export class LiaisonClient {
 
   /** Who else writes now. @param {string} channel */
   typists(channel) {
-    return this.#typists.in(channel).filter((user) => user !== this.#me?.user);
+    return this.#typists.in(channel).filter((user) => user !== this.me?.user);
   }
 
   /** How far others have read. @param {string} channel */
@@ -221,13 +201,10 @@ export class LiaisonClient {
   async forget() {
     this.stop();
     this.#feeds.clear();
-    this.#me = undefined;
-    this.#office = undefined;
-    this.#people = new Map();
-    this.#channels = new Map();
+    const forgotten = this.#known.forget();
     await this.#outgoing.forget();
     this.#outgoing.belongTo("");
-    await this.#remember(undefined);
+    await forgotten;
   }
 
   // Through the outbox
@@ -334,8 +311,8 @@ export class LiaisonClient {
 
   async refreshChannels() {
     const { channels } = await this.#ask("channels", {}, replies.channels);
-    this.#setChannels(channels);
-    for (const channel of this.#channels.keys()) this.#events.emit("channel", { event: "changed", channel });
+    this.#known.list(channels);
+    for (const channel of this.channels.keys()) this.#events.emit("channel", { event: "changed", channel });
   }
 
   // Remembered, and done again after each reconnect
@@ -359,9 +336,9 @@ export class LiaisonClient {
 
   /** @param {string} channel @param {number} seq */
   read(channel, seq) {
-    const info = this.#channels.get(channel);
+    const info = this.channels.get(channel);
     if (info && info.readSeq >= seq) return;
-    this.#changeChannel(channel, () => ({ readSeq: seq }));
+    this.#known.change(channel, () => ({ readSeq: seq }));
     this.#readMarks.tell(channel, seq);
     this.#events.emit("read", channel);
   }
@@ -376,21 +353,10 @@ export class LiaisonClient {
 
   /** @param {import("./frames.js").ConnectReply} reply */
   #onConnected(reply) {
-    const { session, user, name, delegation, role } = reply;
-    const isAnother = this.#me !== undefined && this.#me.user !== user;
-    if (isAnother) this.#feeds.clear();
-    this.#me = { session, user, name, delegation, role };
-    this.#office = {
-      title: reply.office,
-      delegations: new Map(reply.delegations.map((info) => [info.id, info])),
-      limits: reply.limits,
-    };
-    this.#people = new Map(reply.people.map((person) => [person.user, person]));
-    this.#setChannels(reply.channels);
-    this.#serverAheadMs = reply.serverTimeMs - this.#env.now();
-    this.#outgoing.belongTo(user);
-    this.#remember({ me: this.#me, office: this.#office, people: this.#people, channels: this.#channels });
-    this.#events.emit("connected", this.#me);
+    if (this.me !== undefined && this.me.user !== reply.user) this.#feeds.clear();
+    const me = this.#known.welcome(reply);
+    this.#outgoing.belongTo(me.user);
+    this.#events.emit("connected", me);
     this.#sayAvailability();
     this.#feeds.onConnected();
     this.#readMarks.onConnected();
@@ -400,7 +366,7 @@ export class LiaisonClient {
   async #offerWhatNeedsIt() {
     await this.#outgoing.onConnected();
     // Also in channels that nobody follows here, and if the restore happened while we were away.
-    for (const { channel, epoch } of this.#channels.values()) this.#outgoing.onEpoch(channel, epoch);
+    for (const { channel, epoch } of this.channels.values()) this.#outgoing.onEpoch(channel, epoch);
   }
 
   #onLost() {
@@ -446,16 +412,16 @@ export class LiaisonClient {
   #onMessage(message) {
     const { channel, sender, seq, epoch } = message;
     this.#typists.stopped(channel, sender);
-    if (sender === this.#me?.user) this.#outgoing.onOwnMessage(message);
-    this.#changeChannel(channel, (info) => (info.epoch === epoch && info.head < seq ? { head: seq } : {}));
+    if (sender === this.me?.user) this.#outgoing.onOwnMessage(message);
+    this.#known.change(channel, (info) => (info.epoch === epoch && info.head < seq ? { head: seq } : {}));
     // A signature is nothing to read: whoever has read all before it has read it.
-    if (message.kind === SIGNED_HEAD && this.#channels.get(channel)?.readSeq === seq - 1) this.read(channel, seq);
+    if (message.kind === SIGNED_HEAD && this.channels.get(channel)?.readSeq === seq - 1) this.read(channel, seq);
     this.#feeds.onMessage(message);
   }
 
   /** @param {import("./frames.js").ResetPush} place */
   #onReset(place) {
-    this.#changeChannel(place.channel, () => ({ epoch: place.epoch, head: place.seq }));
+    this.#known.change(place.channel, () => ({ epoch: place.epoch, head: place.seq }));
     this.#feeds.onReset(place);
   }
 
@@ -469,8 +435,8 @@ export class LiaisonClient {
   #onRead(mark) {
     const { channel, user, seq } = mark;
     // One's own position, moved on another device.
-    if (user !== "" && user === this.#me?.user) {
-      this.#changeChannel(channel, (info) => ({ readSeq: Math.max(info.readSeq, seq) }));
+    if (user !== "" && user === this.me?.user) {
+      this.#known.change(channel, (info) => ({ readSeq: Math.max(info.readSeq, seq) }));
     }
     this.#readMarks.onRead(mark);
   }
@@ -478,12 +444,10 @@ export class LiaisonClient {
   /** @param {ReturnType<typeof pushes.channel>} push */
   #onChannel({ event, channel, info }) {
     if (event === "removed") {
-      const rest = new Map(this.#channels);
-      rest.delete(channel);
-      this.#channels = rest;
+      this.#known.remove(channel);
       this.unsubscribe(channel);
     } else if (info) {
-      this.#channels = new Map(this.#channels).set(channel, this.#withOwnMark(info));
+      this.#known.add(info);
       this.#feeds.revive(channel);
     }
     this.#events.emit("channel", { event, channel });
@@ -509,43 +473,17 @@ export class LiaisonClient {
     this.#events.emit("timeline", channel);
   }
 
-  /** @param {readonly ChannelInfo[]} infos */
-  #setChannels(infos) {
-    const before = this.#channels;
-    for (const { channel, epoch } of infos) {
-      if ((before.get(channel)?.epoch ?? epoch) !== epoch) this.#readMarks.forget(channel);
-    }
-    this.#channels = new Map(infos.map((info) => [info.channel, this.#withOwnMark(info)]));
-  }
-
-  /** What was read without a line counts, though the server has not heard of it. @param {ChannelInfo} info */
-  #withOwnMark(info) {
-    return withUnread({ ...info, readSeq: Math.max(info.readSeq, this.#readMarks.untold(info.channel)) });
-  }
-
   /** @param {ChannelInfo} info @returns {Channel} */
   #addChannel(info) {
-    const added = this.#withOwnMark(info);
-    const event = this.#channels.has(info.channel) ? "changed" : "added";
-    this.#channels = new Map(this.#channels).set(info.channel, added);
+    const event = this.channels.has(info.channel) ? "changed" : "added";
+    const added = this.#known.add(info);
     this.#events.emit("channel", { event, channel: info.channel });
     return added;
   }
 
-  /**
-   * @param {string} channel
-   * @param {(info: Channel) => Partial<ChannelInfo>} differences
-   */
-  #changeChannel(channel, differences) {
-    const info = this.#channels.get(channel);
-    const changes = info && differences(info);
-    if (!changes || Object.keys(changes).length === 0) return;
-    this.#channels = new Map(this.#channels).set(channel, withUnread({ ...info, ...changes }));
-  }
-
   /** @param {Partial<import("./outbox.js").Wish> & Pick<import("./outbox.js").Wish, "channel" | "kind">} wish */
   #enqueue(wish) {
-    if (this.#me === undefined) throw localError("disconnected", "nobody has signed in on this device yet");
+    if (this.me === undefined) throw localError("disconnected", "nobody has signed in on this device yet");
     const key = this.#env.newKey();
     this.#outgoing.add({ text: "", about: undefined, reaction: "", removed: false, mentions: [], ...wish, key });
     return key;
@@ -602,23 +540,10 @@ export class LiaisonClient {
   /** Show what the device holds before the line is up. */
   async #recall() {
     try {
-      const held = /** @type {Remembered | undefined} */ (await this.#env.storage.recall(REMEMBERED));
-      if (held === undefined || this.#me !== undefined) return;
-      this.#me = held.me;
-      this.#office = held.office;
-      this.#people = held.people;
-      this.#channels = held.channels;
-      this.#outgoing.belongTo(held.me.user);
+      const me = await this.#known.recall();
+      if (me === undefined) return;
+      this.#outgoing.belongTo(me.user);
       await this.#outgoing.load();
-    } catch (error) {
-      this.#report("storage", error);
-    }
-  }
-
-  /** @param {Remembered | undefined} held */
-  async #remember(held) {
-    try {
-      await this.#env.storage.remember(REMEMBERED, held);
     } catch (error) {
       this.#report("storage", error);
     }
@@ -628,11 +553,6 @@ export class LiaisonClient {
   #report(where, error) {
     this.#events.emit("error", { where, error });
   }
-}
-
-/** @param {ChannelInfo} info @returns {Channel} */
-function withUnread(info) {
-  return { ...info, unread: Math.max(0, info.head - info.readSeq) };
 }
 
 /** @param {ChannelInfo} info @param {number} epoch @param {number} head */
