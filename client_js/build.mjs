@@ -188,6 +188,8 @@ async function bundle(page, outDirectory, sourcemap) {
     target: "es2022",
     write: false,
   });
+  // A rule of a style sheet that it leaves out, such as an @import below another rule, is no more than a warning to it.
+  if (result.warnings.length > 0) throw new BuildFailure(`${page.name}: see the warnings above`);
   return { files: result.outputFiles, metafile: result.metafile };
 }
 
