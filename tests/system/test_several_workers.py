@@ -49,6 +49,13 @@ class Workers:
         """How many clients each worker has."""
         return [int(self._metric(number, "liaison_connections")) for number in range(WORKERS)]
 
+    def all_serve(self) -> bool:
+        """Whether each worker has come as far as to tell of itself: before that, being told to end is no order."""
+        try:
+            return len(self.connections()) == WORKERS
+        except OSError:
+            return False
+
     def _metric(self, worker: int, name: str) -> float:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port + worker}/metrics", timeout=5) as answer:
             found = re.search(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
@@ -118,6 +125,7 @@ async def test_who_was_at_a_worker_that_is_killed_goes_on_at_another_where_they_
             await until(lambda: _lost_connections(clients) > cut_off, 5, "somebody noticed")
             await until(lambda: all(client.connected.is_set() for client in clients), 10, "all are connected")
             await until(lambda: len(workers.pids()) == WORKERS, 20, "another worker takes the place")
+            await until(workers.all_serve, 20, "and serves")
         await until(all_level(clients), 30, "every outbox is empty and every reader at the head")
     assert victim not in workers.pids()
     assert not violations(workers.history.events, final_state(workers.server, clients))
