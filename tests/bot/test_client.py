@@ -701,14 +701,14 @@ async def test_question_that_is_refused_raises() -> None:
 
 
 async def test_question_without_an_answer_ends_at_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("liaison.bot.client.REQUEST_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("liaison.bot.connection.REQUEST_TIMEOUT_S", 0.05)
     async with listening() as peer, connected(peer) as (client, _talk):
         with pytest.raises(Disconnected, match="no answer to channels"):
             await client.channels()
 
 
 async def test_server_that_does_not_answer_connect_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("liaison.bot.client.CONNECT_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("liaison.bot.connection.CONNECT_TIMEOUT_S", 0.05)
     async with listening() as peer:
 
         async def keep_silent_then_welcome() -> None:

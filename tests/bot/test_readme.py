@@ -56,7 +56,7 @@ async def test_client_alone(tmp_path: Path) -> None:
 def test_readme_states_the_numbers_that_the_code_has() -> None:
     from liaison.bot import LoopBreaker
     from liaison.bot.bot import STOP_GRACE_S
-    from liaison.bot.client import REQUEST_TIMEOUT_S
+    from liaison.bot.connection import REQUEST_TIMEOUT_S
 
     bounds = LoopBreaker()
     assert f"at most {bounds._max_in_a_row} times in a row" in README

@@ -15,7 +15,9 @@ from liaison.core.permissions import RULES, Action, Need
 from liaison.core.presence import Cause
 from liaison.core.rights import Role
 from liaison.core.session import TABLE, Event, State, diagram
-from liaison.edges.api import Api, Route
+from liaison.edges import api_routes
+from liaison.edges.api import Api
+from liaison.edges.api_routes import Route
 from liaison.office import office as office_module
 from liaison.protocol import frames, limits
 from liaison.protocol import names as wire_names
@@ -209,7 +211,7 @@ def test_each_command_stands_in_one_row_of_the_permission_table() -> None:
 def routes() -> list[Route]:
     # The table of routes needs nothing of the office but its registers, whose commands have a row of their own.
     office = SimpleNamespace(handlers={})
-    return list(Api(cast(Any, office), cast(Any, None), cast(Any, None), cast(Any, None)).routes())
+    return list(api_routes.routes(Api(cast(Any, office), cast(Any, None), cast(Any, None), cast(Any, None))))
 
 
 def test_each_endpoint_has_its_row_with_every_field() -> None:

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 from yarl import URL
 
-from liaison.edges.api import Api, Route
+from liaison.edges.api import Api
+from liaison.edges.api_routes import Route, routes
 from liaison.edges.openapi import document
 from tests.edges.conftest import ORIGIN, PASSWORD, Node, Site
 from tests.edges.test_websocket import cookie_of
@@ -380,7 +381,7 @@ async def test_revoking_a_token_ends_its_stream(node: Node, http: aiohttp.Client
 
 def routes_of(node: Node) -> list[Route]:
     shared = node.server._group, node.server._door
-    return list(Api(node.office, shared[0], None, node.server._settings).routes())  # type: ignore[arg-type]  # Unused.
+    return list(routes(Api(node.office, shared[0], None, node.server._settings)))  # type: ignore[arg-type]  # Unused.
 
 
 async def test_every_route_of_the_api_is_in_the_document_and_the_other_way_round(

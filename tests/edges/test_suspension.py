@@ -7,7 +7,7 @@ import aiohttp
 
 from liaison.core.identifiers import DelegationId, UserId
 from liaison.core.rights import Account, Role
-from liaison.edges.api import PREFIX
+from liaison.edges.api_routes import PREFIX
 from liaison.office.founding import found_registers
 from tests.security.premises import PASSWORD, PROFILE, SIDES, Premises, open_premises
 

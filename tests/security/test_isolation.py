@@ -15,7 +15,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from liaison.edges.api import PREFIX
+from liaison.edges.api_routes import PREFIX
 from liaison.protocol import administration_frames, frames, record_frames
 from liaison.protocol.commands import AnyCommand
 from liaison.protocol.dispatch_frames import DispatchCommand

@@ -10,7 +10,7 @@ import pytest
 
 from liaison.core.identifiers import ChannelId, UserId
 from liaison.core.rights import Membership
-from liaison.edges.api import PREFIX
+from liaison.edges.api_routes import PREFIX
 from liaison.protocol.names import STREAM_PATH
 from tests.security.premises import PASSWORD, SIDES, Client, Premises, comparable, open_desk, open_premises
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from liaison.edges.api import PREFIX
+from liaison.edges.api_routes import PREFIX
 
 _ANSWER_TIMEOUT: Final = aiohttp.ClientTimeout(total=4)
 _AGAIN_S: Final = 0.1

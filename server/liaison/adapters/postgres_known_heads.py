@@ -3,7 +3,7 @@
 The entries are made from the heads as they were left here, links and all, and one statement stores them if every
 channel still stands there and none of the entries is a repeat; else it stores nothing, and postgres_append takes its
 two round trips. It locks the heads in the same order and sees to the same: what it finds by a snapshot from before the
-lock was had is good, because whoever had the lock meanwhile moved a head.
+lock was had is good, because whoever had the lock meanwhile moved a head. So does whoever suspends a channel.
 
 Channels to which other nodes append as well are left to postgres_append from the first guess that was wrong until one
 would have been right: a wrong one costs a round trip.
@@ -34,7 +34,7 @@ _STORE: Final = f"""
             AS rows (number, seq, time_ms, link, {DRAFT_COLUMNS}, tokens)
     ), locked AS MATERIALIZED (
         SELECT channel_head.number FROM known JOIN channel_head ON channel_head.number = known.number
-        WHERE head = old_head AND link = old_link AND NOT suspended AND held = 0
+        WHERE head = old_head AND link = old_link
         ORDER BY channel_head.number FOR UPDATE OF channel_head
     ), right_guess AS MATERIALIZED (
         SELECT epoch FROM office

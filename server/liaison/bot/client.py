@@ -1,4 +1,4 @@
-"""A connection to an office that mends itself: subscriptions resume, what was not acknowledged is sent again.
+"""A client of an office over a connection that mends itself: subscriptions resume, the outbox is sent again.
 
 Everything happens on one event loop; a client is not to be shared between threads.
 """
@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import logging
 import secrets
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -15,14 +15,14 @@ from random import Random
 from types import TracebackType
 from typing import Any, Final, Self
 
-from liaison.bot.backoff import Backoff
 from liaison.bot.chain import ChainWatch
+from liaison.bot.connection import Connection, Owner
 from liaison.bot.conversation import Answer, Conversation
 from liaison.bot.cursor import Position
 from liaison.bot.errors import INTERNAL, BotError, Disconnected, FinalClose, MalformedFrame, Refused, refusal
 from liaison.bot.feed import Feed
 from liaison.bot.files import Files
-from liaison.bot.link import CannotConnect, Dial, Socket, SocketClosed, socket_url, websocket_dial
+from liaison.bot.link import Dial, socket_url, websocket_dial
 from liaison.bot.messages import (
     Attachment,
     Channel,
@@ -30,7 +30,6 @@ from liaison.bot.messages import (
     Desks,
     Fields,
     Found,
-    GoAway,
     History,
     LineChecks,
     Message,
@@ -46,26 +45,14 @@ from liaison.bot.messages import (
     read_message,
     read_messages,
     read_presence,
-    read_welcome,
 )
 from liaison.bot.outbox import Item, Outbox, Stage
 from liaison.bot.timekeeping import SystemTime, Time
-from liaison.protocol.close_codes import CloseCode, may_reconnect
 from liaison.protocol.errors import ErrorCode
 from liaison.protocol.limits import DEFAULT_LINE_CHECK_DAYS, DEFAULT_PAGE_MESSAGES, MAX_CLIENT_CHARS
 
 _log = logging.getLogger(__name__)
 
-REQUEST_TIMEOUT_S: Final = 30.0
-CONNECT_TIMEOUT_S: Final = 10.0
-# A connection that lived this long was no failure, so the next back-off begins anew. Without it a server that accepts
-# and then hangs up at once would be called four times a second for ever.
-PROVEN_AFTER_S: Final = 10.0
-# Temporary refusals that don't say when to try again.
-RETRY_S: Final = 1.0
-# A rate limit refills while we rest. Coming back for its very first token would get us refused after every message;
-# after a quarter of a second a run of them passes.
-LEAST_REST_S: Final = 0.25
 # `internal` is called temporary, but a bug in the server may well meet the same message each time.
 MAX_INTERNAL_ERRORS: Final = 5
 
@@ -90,22 +77,16 @@ class Client:
         self._url = socket_url(url)
         if not token:
             raise ValueError("a client needs a token")
-        self._token = token
         self._files = Files(self._url, token)
-        self._name = name[:MAX_CLIENT_CHARS]
         self._time = time or SystemTime()
-        self._random = random or Random(secrets.randbits(64))  # noqa: S311 - spreads reconnects, keeps no secret
-        self._dial = dial or websocket_dial(self._url, token)
-        self._backoff = Backoff(self._random)
-        self._tasks = asyncio.TaskGroup()
-        self._connecting: asyncio.Task[None] | None = None
-        self._retries: asyncio.TaskGroup | None = None
-        self._conversation: Conversation | None = None
-        self._settled = asyncio.Event()
-        self._ending: BotError | None = None
-        self._ended = asyncio.Event()
+        self._connection = Connection(
+            dial or websocket_dial(self._url, token),
+            {"token": token, "client": name[:MAX_CLIENT_CHARS]},
+            self._time,
+            random or Random(secrets.randbits(64)),  # noqa: S311 - spreads reconnects, keeps no secret
+            Owner(self._on_ready, self._on_push, self._on_lost, self._on_end),
+        )
         self._welcome: Welcome | None = None
-        self._go_away: GoAway | None = None
         self._outbox = Outbox()
         self._feeds: dict[str, Feed] = {}
         self._epochs: dict[str, int] = {}
@@ -116,10 +97,8 @@ class Client:
         return f"Client({self._url!r}, '***')"
 
     async def __aenter__(self) -> Self:
-        await self._tasks.__aenter__()
-        self._connecting = self._tasks.create_task(self._keep_connected())
         try:
-            await self._connected()
+            await self._connection.open()
         except BaseException:
             await self._close()
             raise
@@ -215,8 +194,8 @@ class Client:
         if channel in self._feeds:
             raise ValueError(f"{channel} is followed already; close that feed first")
         feed = Feed(channel, after, tail, on_wanting=self._subscribe, on_leaving=self._leave)
-        if self._ending is not None:
-            feed.fail(self._ending)
+        if self._connection.ending is not None:
+            feed.fail(self._connection.ending)
             return feed
         self._feeds[channel] = feed
         self._subscribe(feed)
@@ -230,7 +209,7 @@ class Client:
         Raises Refused, or Disconnected after 30 s without an answer; so do the other questions.
         """
         bounds = {name: seq for name, seq in (("after", after), ("before", before)) if seq is not None}
-        reply = await self._ask("history", {"channel": channel, "limit": limit, **bounds})
+        reply = await self._connection.ask("history", {"channel": channel, "limit": limit, **bounds})
         return read(History, reply, messages=read_messages(reply))
 
     async def search(
@@ -242,52 +221,51 @@ class Client:
             fields["channel"] = channel
         if before_ms is not None:
             fields["before_ms"] = before_ms
-        reply = await self._ask("search", fields)
+        reply = await self._connection.ask("search", fields)
         return Found(read_messages(reply), bool(reply.get("more", False)))
 
     async def channels(self) -> Mapping[str, Channel]:
         """Give the channels one may see, by name."""
-        return read_channels(await self._ask("channels", {}))
+        return read_channels(await self._connection.ask("channels", {}))
 
     async def presence(self, *, watch: bool = False) -> Presence:
         """Give presence as one may see it; with `watch`, differences go to `on_push("presence_diff", …)`.
 
         A watch ends with the connection: ask again when `on_push("connected", …)` is called.
         """
-        return read_presence(await self._ask("presence", {"watch": watch}))
+        return read_presence(await self._connection.ask("presence", {"watch": watch}))
 
     async def line_checks(self, *, days: int = DEFAULT_LINE_CHECK_DAYS) -> LineChecks:
         """Give the line checks of the last days; the bot must be a member of `joint/line-checks`."""
-        return read_line_checks(await self._ask("line_checks", {"days": days}))
+        return read_line_checks(await self._connection.ask("line_checks", {"days": days}))
 
     async def side_keys(self) -> Fields:
         """Give `office`, its id, and the `keys` of both sides as on the wire. (PROTOCOL.md §13.4)"""
-        return await self._ask("side_keys", {})
+        return await self._connection.ask("side_keys", {})
 
     async def signed_heads(self, channel: str, *, before: int = 0, limit: int = DEFAULT_PAGE_MESSAGES) -> Fields:
         """Give how far each side has signed a channel, and a page of signatures, as on the wire."""
-        return await self._ask("signed_heads", {"channel": channel, "before": before, "limit": limit})
+        return await self._connection.ask("signed_heads", {"channel": channel, "before": before, "limit": limit})
 
     async def sign_head(self, channel: str, signed: Fields) -> Fields:
         """Put a signature under a channel's record; `liaison.bot.notary` makes them. Repeating it is harmless."""
-        return await self._ask("sign_head", {"channel": channel, **signed})
+        return await self._connection.ask("sign_head", {"channel": channel, **signed})
 
     async def duty(self) -> Desks:
         """Give who is on duty on both sides now; the bot must be a member of its side's `duty`."""
-        return read_desks(await self._ask("duty", {}))
+        return read_desks(await self._connection.ask("duty", {}))
 
     async def typing(self, channel: str) -> None:
         """Show to one's own side, for 6 seconds, that something is being written."""
-        await self._ask("typing", {"channel": channel})
+        await self._connection.ask("typing", {"channel": channel})
 
     async def read(self, channel: str, seq: int) -> None:
         """Say that everything up to `seq` has been read; never goes back."""
-        await self._ask("read", {"channel": channel, "seq": seq})
+        await self._connection.ask("read", {"channel": channel, "seq": seq})
 
     async def until_final(self) -> None:
         """Return never; raise FinalClose once the server has sent the client away, Disconnected once it was closed."""
-        await self._ended.wait()
-        await self._connected()
+        await self._connection.until_ended()
 
     def on_push(self, type: str, handler: Callable[[Fields], None]) -> None:
         """Call `handler` with every push of a type, as on the wire (PROTOCOL.md §6). It must not block.
@@ -297,137 +275,35 @@ class Client:
         """
         self._handlers.setdefault(type, []).append(handler)
 
-    # The connection.
+    async def _close(self) -> None:
+        self._connection.end(Disconnected("the client was closed"))
+        for feed in list(self._feeds.values()):
+            feed.close()
+        await self._connection.close()
 
-    async def _keep_connected(self) -> None:
-        # Retries end with this task, and it with them: what they would retry is gone by then.
-        async with asyncio.TaskGroup() as self._retries:
-            try:
-                while True:
-                    delay_s = await self._connect_once()
-                    _log.info("Connecting again in %.1f s", delay_s)
-                    await self._time.sleep(delay_s)
-            except FinalClose as final:
-                _log.warning("Sent away for good: %s", final)
-                self._end(final)
+    # What the connection tells.
 
-    async def _connect_once(self) -> float:
-        """Connect and talk until the connection ends; give the wait before the next. Raises FinalClose."""
-        began_s = self._time.monotonic_s()
-        self._go_away = None
-        retry_after_ms: int | None = None
-        try:
-            socket = await self._dial()
-            closed = await self._talk(socket)
-        except CannotConnect as error:
-            _log.warning("Can't connect to %s: %s", self._url, error)
-        except Refused as refused:
-            if not refused.temporary:
-                raise _final(refused) from refused
-            _log.warning("The server can't take us now: %s", refused)
-            retry_after_ms = refused.retry_after_ms
-        else:
-            retry_after_ms = self._verdict(closed)
-            _log.warning("Disconnected: %s", closed)
-        if self._time.monotonic_s() - began_s < PROVEN_AFTER_S:
-            return max(self._backoff.next_delay_s(), (retry_after_ms or 0) / 1000)
-        self._backoff.reset()
-        # The server spreads its clients itself; jitter of our own on top would only prolong the outage.
-        return self._backoff.next_delay_s() if retry_after_ms is None else retry_after_ms / 1000
-
-    def _verdict(self, closed: SocketClosed) -> int | None:
-        """Give when the server wants us back, None where it didn't say. Raises FinalClose for never."""
-        if self._go_away is not None and self._go_away.reconnect_after_ms < 0:
-            raise FinalClose(closed.code, self._go_away.reason or closed.reason)
-        if not may_reconnect(closed.code):
-            raise FinalClose(closed.code, closed.reason or "the server closed the connection for good")
-        return None if self._go_away is None else self._go_away.reconnect_after_ms
-
-    async def _talk(self, socket: Socket) -> SocketClosed:
-        conversation = Conversation(socket, self._on_push)
-        refusals: list[Refused] = []
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                introduction = tasks.create_task(self._introduce(conversation, socket, refusals))
-                closed = await conversation.run()
-                introduction.cancel()
-        finally:
-            self._hang_up()
-            await socket.close(CloseCode.NORMAL)
-        if refusals:
-            raise refusals[0]
-        return closed
-
-    async def _introduce(self, conversation: Conversation, socket: Socket, refusals: list[Refused]) -> None:
-        """Say who we are; once welcome, take up subscriptions and outbox. Without an answer in time, hang up."""
-        hello = {"token": self._token, "client": self._name}
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                frame = await conversation.ask("connect", hello)
-            self._take_up(conversation, frame)
-        except Refused as refused:
-            refusals.append(refused)
-        except MalformedFrame as error:
-            _log.warning("Hanging up: %s", error)
-        except TimeoutError:
-            _log.warning("No answer to connect within %g s", CONNECT_TIMEOUT_S)
-        except Disconnected:
-            return
-        else:
-            return
-        await socket.close(CloseCode.NORMAL)
-
-    def _take_up(self, conversation: Conversation, frame: Fields) -> None:
-        self._welcome = read_welcome(frame)
-        self._conversation = conversation
-        for name, channel in self._welcome.channels.items():
+    def _on_ready(self, welcome: Welcome, frame: Fields) -> None:
+        self._welcome = welcome
+        for name, channel in welcome.channels.items():
             self._note_epoch(name, channel.epoch)
             self._fork(name, self._chains.rolled_back(name, channel.head))
         for feed in list(self._feeds.values()):
             self._subscribe(feed)
         self._send_outbox()
-        _log.info("Connected to %s as %s", self._url, self._welcome.user)
-        self._settled.set()
         self._call_handlers("connected", frame)
 
-    def _hang_up(self) -> None:
-        self._conversation = None
-        if self._ending is None:
-            self._settled.clear()
+    def _on_lost(self) -> None:
         self._outbox.rewind()
         for feed in self._feeds.values():
             feed.on_disconnected()
 
-    async def _connected(self) -> Conversation:
-        """Wait for a connection that is ready. Raises how the client ended, if it did."""
-        while True:
-            if self._ending is not None:
-                raise self._ending
-            if self._conversation is not None:
-                return self._conversation
-            await self._settled.wait()
-
-    async def _close(self) -> None:
-        self._end(Disconnected("the client was closed"))
-        for feed in list(self._feeds.values()):
-            feed.close()
-        if self._connecting is not None:
-            self._connecting.cancel()
-        # None instead of the error on its way out: the group would wrap that in an ExceptionGroup.
-        await self._tasks.__aexit__(None, None, None)
-
-    def _end(self, ending: BotError) -> None:
-        if self._ending is None:
-            self._ending = ending
-        self._settled.set()
-        self._ended.set()
+    def _on_end(self, ending: BotError) -> None:
         for item in self._outbox.clear():
-            _fail(item, self._ending)
-        if isinstance(self._ending, FinalClose):
+            _fail(item, ending)
+        if isinstance(ending, FinalClose):
             for feed in list(self._feeds.values()):
-                feed.fail(self._ending)
-
-    # Pushes.
+                feed.fail(ending)
 
     def _on_push(self, frame: Fields) -> None:
         match frame["type"]:
@@ -436,8 +312,6 @@ class Client:
             case "reset":
                 reset = read(Reset, frame)
                 self._on_reset(reset.channel, Position(reset.epoch, reset.seq))
-            case "go_away":
-                self._go_away = read(GoAway, frame)
             case "channel":
                 self._on_channel(read(ChannelChange, frame))
             case _:
@@ -462,8 +336,7 @@ class Client:
         feed = self._feeds.get(message.channel)
         if feed is None or feed.on_message(message):
             return
-        if self._conversation is not None:
-            self._conversation.post("unsubscribe", {"channel": feed.channel}, _ignore)
+        self._unsubscribe(feed)
         self._subscribe(feed)
 
     def _on_reset(self, channel: str, start: Position) -> None:
@@ -491,15 +364,16 @@ class Client:
     # Subscriptions.
 
     def _subscribe(self, feed: Feed) -> None:
-        conversation = self._conversation
+        conversation = self._connection.conversation
         if conversation is not None and feed.wants_subscription:
             conversation.post("subscribe", feed.subscription(), partial(self._on_subscribed, feed, conversation))
 
     def _on_subscribed(self, feed: Feed, conversation: Conversation, answer: Answer) -> None:
-        if conversation is not self._conversation or not feed.wants_subscription or isinstance(answer, Disconnected):
+        is_over = conversation is not self._connection.conversation
+        if is_over or not feed.wants_subscription or isinstance(answer, Disconnected):
             return
         if isinstance(answer, Refused) and answer.temporary:
-            self._retry(self._subscribe_later(feed, answer))
+            self._connection.later(self._subscribe_later(feed, answer))
         elif isinstance(answer, BotError):
             self._fail_feed(feed.channel, answer)
         else:
@@ -508,7 +382,7 @@ class Client:
             self._note_epoch(feed.channel, start.epoch)
 
     async def _subscribe_later(self, feed: Feed, refused: Refused) -> None:
-        await self._time.sleep(self._retry_delay_s(refused))
+        await self._connection.rest(refused)
         self._subscribe(feed)
 
     def _fail_feed(self, channel: str, error: BotError) -> None:
@@ -519,14 +393,17 @@ class Client:
     def _leave(self, feed: Feed) -> None:
         if self._feeds.get(feed.channel) is feed:
             del self._feeds[feed.channel]
-            if self._conversation is not None:
-                self._conversation.post("unsubscribe", {"channel": feed.channel}, _ignore)
+            self._unsubscribe(feed)
 
-    # Outbox and questions.
+    def _unsubscribe(self, feed: Feed) -> None:
+        if self._connection.conversation is not None:
+            self._connection.conversation.post("unsubscribe", {"channel": feed.channel}, _ignore)
+
+    # Outbox.
 
     async def _put_on_record(self, command: str, channel: str, key: str, fields: dict[str, Any]) -> Published:
-        if self._ending is not None:
-            raise self._ending
+        if self._connection.ending is not None:
+            raise self._connection.ending
         keyed = {"channel": channel, "key": key or secrets.token_urlsafe(16), **fields}
         result: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
         item = Item(command, channel, keyed, self._epochs.get(channel, 0), result)
@@ -540,9 +417,9 @@ class Client:
             raise
 
     def _send_outbox(self) -> None:
-        if self._conversation is not None:
+        if self._connection.conversation is not None:
             for item in self._outbox.take_ready():
-                self._conversation.post(item.command, item.fields, partial(self._on_outcome, item))
+                self._connection.conversation.post(item.command, item.fields, partial(self._on_outcome, item))
 
     def _on_outcome(self, item: Item, answer: Answer) -> None:
         if isinstance(answer, Disconnected):
@@ -550,7 +427,7 @@ class Client:
             return
         if isinstance(answer, Refused) and self._may_retry(item, answer):
             item.stage = Stage.RESTING
-            self._retry(self._send_later(item, answer))
+            self._connection.later(self._send_later(item, answer))
             return
         self._outbox.remove(item)
         if isinstance(answer, BotError):
@@ -568,40 +445,9 @@ class Client:
         return refused.temporary and not (refused.code == INTERNAL and item.refusals >= MAX_INTERNAL_ERRORS)
 
     async def _send_later(self, item: Item, refused: Refused) -> None:
-        await self._time.sleep(self._retry_delay_s(refused))
+        await self._connection.rest(refused)
         item.stage = Stage.QUEUED
         self._send_outbox()
-
-    def _retry(self, later: Coroutine[None, None, None]) -> None:
-        assert self._retries is not None, "answers come over a connection, and that is made below this group"
-        self._retries.create_task(later)
-
-    def _retry_delay_s(self, refused: Refused) -> float:
-        least_s = RETRY_S if refused.retry_after_ms is None else max(LEAST_REST_S, refused.retry_after_ms / 1000)
-        # Up to a quarter more, so that those who were refused together don't come back together.
-        return least_s * self._random.uniform(1, 1.25)
-
-    async def _ask(self, command: str, fields: Fields) -> Fields:
-        """Ask what may be asked again: over reconnects and temporary refusals, until an answer or the deadline."""
-        refused: Refused | None = None
-        try:
-            async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                while True:
-                    conversation = await self._connected()
-                    try:
-                        return await conversation.ask(command, fields)
-                    except Disconnected:
-                        # The loop that keeps us connected runs before `_connected` is asked again only if we let it.
-                        await asyncio.sleep(0)
-                    except Refused as error:
-                        if not error.temporary:
-                            raise
-                        refused = error
-                        await self._time.sleep(self._retry_delay_s(error))
-        except TimeoutError as error:
-            if refused is not None:
-                raise refused from error
-            raise Disconnected(f"no answer to {command} within {REQUEST_TIMEOUT_S:g} s") from error
 
 
 def _fail(item: Item, error: BotError) -> None:
@@ -611,12 +457,6 @@ def _fail(item: Item, error: BotError) -> None:
             _log.warning("A message to %s could not be offered again: %s", item.channel, error)
     elif not item.result.done():
         item.result.set_exception(error)
-
-
-def _final(refused: Refused) -> FinalClose:
-    row = next((code.value for code in ErrorCode if code.value.code == refused.code), None)
-    close_code = row.close_code if row is not None else None
-    return FinalClose(None if close_code is None else int(close_code), refused.message, ref=refused.ref)
 
 
 def _ignore(answer: Answer) -> None:

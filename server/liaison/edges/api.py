@@ -1,25 +1,41 @@
-"""The HTTP API: each endpoint builds the command of the socket and has the office carry it out. (PROTOCOL.md §10)
+"""The HTTP API's endpoints: each builds the command of the socket and has the office carry it out. (PROTOCOL.md §10)
 
 So there is one authorisation path, and a channel that isn't yours answers as one that does not exist.
 """
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from liaison.core.position import Position
 from liaison.edges.addresses import ClientPace
+from liaison.edges.api_shapes import (
+    AttachQuery,
+    CorrectionBody,
+    Done,
+    HistoryQuery,
+    LoginBody,
+    NoQuery,
+    PasswordBody,
+    PublishBody,
+    ReactionBody,
+    ReadBody,
+    SearchQuery,
+    SignIn,
+    SignIns,
+    StreamQuery,
+    WithdrawalBody,
+)
 from liaison.edges.attachment_transfer import hand_out, take_in
 from liaison.edges.coalescing import ConnectionGroup
 from liaison.edges.credentials import check_login_origin, check_no_forgery, cookie_name, presented
 from liaison.edges.handover import ConnectionGone, HandedOver, take_transport
-from liaison.edges.register_api import endpoints, name_of, reply_of
-from liaison.edges.responses import JSON_TYPE, MSGPACK_TYPES, SECURITY_HEADERS, Handler, answer, refusal
+from liaison.edges.register_api import Endpoint, endpoints
+from liaison.edges.responses import JSON_TYPE, MSGPACK_TYPES, SECURITY_HEADERS, answer, refusal
 from liaison.edges.settings import EdgeSettings
 from liaison.edges.stream_protocol import StreamProtocol
 from liaison.office.accounts import Login
@@ -28,157 +44,11 @@ from liaison.office.answering import person_info
 from liaison.office.office import Office
 from liaison.protocol import frames, limits
 from liaison.protocol.errors import ErrorCode, Refused
-from liaison.protocol.names import STREAM_PATH
-
-PREFIX: Final = "/api/v1"
-# The name holds a slash; clients that escape it mean the same channel.
-_CHANNEL_PATTERN: Final = r"{channel:[^/]+(?:/|%2F)[^/]+}"
-_SEQ_PATTERN: Final = r"{seq:[0-9]{1,16}}"
-_HASH_PATTERN: Final = r"{sha256:[0-9a-f]{64}}"
 
 # HTTP carries one command a request, so its id says nothing.
 _ID: Final = 1
 
 Body = TypeVar("Body", bound=msgspec.Struct)
-
-
-class LoginBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A sign-in; `code` where one-time codes are set up."""
-
-    user: Annotated[str, msgspec.Meta(max_length=limits.MAX_USER_CHARS)]
-    password: Annotated[str, msgspec.Meta(max_length=limits.MAX_TOKEN_CHARS)]
-    code: Annotated[str, msgspec.Meta(max_length=16)] = ""
-
-
-class PasswordBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Puts `new` in the place of one's `current` password."""
-
-    current: Annotated[str, msgspec.Meta(max_length=limits.MAX_TOKEN_CHARS)]
-    new: Annotated[str, msgspec.Meta(max_length=limits.MAX_TOKEN_CHARS)]
-
-
-class PublishBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A message; a repeat with the same key gives the first result."""
-
-    text: frames.Text
-    key: frames.Key
-    reply_to: frames.Seq = 0
-    mentions: frames.Mentions = []
-    precedence: frames.PrecedenceName = ""
-    attachments: frames.Attachments = []
-
-
-class CorrectionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Another text for one's own message."""
-
-    text: frames.Text
-    key: frames.Key
-
-
-class WithdrawalBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Withdraws one's own message."""
-
-    key: frames.Key
-
-
-class ReactionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Adds a reaction, or takes it back with `removed`."""
-
-    key: frames.Key
-    reaction: Annotated[str, msgspec.Meta(min_length=1, max_length=limits.MAX_REACTION_CHARS)]
-    removed: bool = False
-
-
-class ReadBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything up to seq has been read."""
-
-    seq: frames.Seq
-
-
-class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which page: rising from `after`, or ending just before `before`; neither is the newest."""
-
-    after: frames.Seq | None = None
-    before: frames.Seq | None = None
-    limit: frames.PageLimit = limits.DEFAULT_PAGE_MESSAGES
-
-
-class SearchQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to find; page by `before_ms`."""
-
-    q: Annotated[str, msgspec.Meta(min_length=1, max_length=limits.MAX_QUERY_CHARS)]
-    channel: Annotated[str, msgspec.Meta(max_length=limits.MAX_CHANNEL_CHARS)] = ""
-    before_ms: frames.Seq | None = None
-    limit: frames.PageLimit = limits.DEFAULT_PAGE_MESSAGES
-
-
-class StreamQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One channel a stream, because `Last-Event-ID` holds one position. `tail` counts where nothing is resumed."""
-
-    channel: frames.Channel
-    tail: Annotated[int, msgspec.Meta(ge=0, le=limits.MAX_TAIL_MESSAGES)] = 0
-
-
-class AttachQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the file is called; its type is the request's."""
-
-    # Longer names are shortened, but what isn't a name at all need not be looked at.
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
-
-
-class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An endpoint without parameters: one that is given is a mistake worth telling."""
-
-
-class SignIn(msgspec.Struct, frozen=True):
-    """One way in to one's account that still counts; `current` is the one that this request came with."""
-
-    kind: str
-    label: str
-    created_ms: int
-    expires_ms: int
-    current: bool
-
-
-class SignIns(msgspec.Struct, frozen=True):
-    """The oldest first."""
-
-    sign_ins: list[SignIn]
-
-
-class Done(msgspec.Struct, frozen=True):
-    """There is nothing to say but that it was done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One endpoint: what the router, the OpenAPI document and its tests need to know. `reply` None is no JSON.
-
-    `takes_file`: the body is a file as it is. `gives_file`: so is the reply, where it would be an event stream.
-    """
-
-    method: str
-    path: str
-    summary: str
-    handler: Handler
-    reply: type[msgspec.Struct] | None
-    body: type[msgspec.Struct] | None = None
-    query: type[msgspec.Struct] = NoQuery
-    is_public: bool = False
-    created: bool = False
-    takes_file: bool = False
-    gives_file: bool = False
-
-    @property
-    def pattern(self) -> str:
-        """The path in the router's grammar."""
-        pattern = self.path.replace("{channel}", _CHANNEL_PATTERN).replace("{seq}", _SEQ_PATTERN)
-        return pattern.replace("{sha256}", _HASH_PATTERN)
-
-    @property
-    def operation(self) -> str:
-        """The name in the OpenAPI document."""
-        return getattr(self.handler, "__name__", self.summary)
 
 
 class Api:
@@ -190,129 +60,9 @@ class Api:
         self._pace = pace
         self._settings = settings
 
-    def routes(self) -> Sequence[Route]:
-        """The table of everything below /api/v1 but the socket and the document itself."""
-        message = f"{PREFIX}/channels/{{channel}}/messages/{{seq}}"
-        channel = f"{PREFIX}/channels/{{channel}}"
-        return (
-            Route(
-                "POST",
-                f"{PREFIX}/login",
-                "Sign in: sets the session cookie and gives the account.",
-                self.login,
-                frames.PersonInfo,
-                body=LoginBody,
-                is_public=True,
-            ),
-            Route("POST", f"{PREFIX}/logout", "End what this request came in with.", self.logout, Done),
-            Route("GET", f"{PREFIX}/sign-ins", "Where one is signed in.", self.sign_ins, SignIns),
-            Route("POST", f"{PREFIX}/logout_everywhere", "End all that lets one in.", self.logout_everywhere, Done),
-            Route(
-                "POST",
-                f"{PREFIX}/password",
-                "Change one's password: ends all browsers' sign-ins, and sets a new cookie here.",
-                self.password,
-                Done,
-                body=PasswordBody,
-            ),
-            Route("GET", f"{PREFIX}/me", "Who this is.", self.me, frames.PersonInfo),
-            Route("GET", f"{PREFIX}/channels", "The channels one may see.", self.channels, frames.ChannelsReply),
-            Route(
-                "POST",
-                f"{channel}/messages",
-                "Publish. 201 for a new message, 200 for a repeat with the same key, 202 for one that is held.",
-                self.publish,
-                frames.PublishReply,
-                body=PublishBody,
-                created=True,
-            ),
-            Route(
-                "GET",
-                f"{channel}/messages",
-                "A page of history, in rising seq.",
-                self.history,
-                frames.HistoryReply,
-                query=HistoryQuery,
-            ),
-            Route(
-                "POST",
-                f"{message}/corrections",
-                "Put another text in the place of one's own message.",
-                self.correct,
-                frames.PublishReply,
-                body=CorrectionBody,
-                created=True,
-            ),
-            Route(
-                "POST",
-                f"{message}/withdrawal",
-                "Withdraw one's own message; the record keeps the text.",
-                self.withdraw,
-                frames.PublishReply,
-                body=WithdrawalBody,
-                created=True,
-            ),
-            Route(
-                "POST",
-                f"{message}/reactions",
-                "React, or take a reaction back.",
-                self.react,
-                frames.PublishReply,
-                body=ReactionBody,
-                created=True,
-            ),
-            Route(
-                "POST",
-                f"{channel}/attachments",
-                "Upload a file, as the body, to be named in messages of this channel.",
-                self.attach,
-                frames.Attachment,
-                query=AttachQuery,
-                created=True,
-                takes_file=True,
-            ),
-            Route(
-                "GET",
-                f"{channel}/attachments/{{sha256}}",
-                "A file that is attached in this channel.",
-                self.attachment,
-                None,
-                gives_file=True,
-            ),
-            Route("POST", f"{channel}/read", "Move one's read position.", self.read, Done, body=ReadBody),
-            Route("GET", f"{PREFIX}/presence", "Presence as one may see it.", self.presence, frames.PresenceReply),
-            Route(
-                "GET",
-                f"{PREFIX}/search",
-                "Find messages, newest first.",
-                self.search,
-                frames.SearchReply,
-                query=SearchQuery,
-            ),
-            Route(
-                "GET",
-                STREAM_PATH,
-                "Follow a channel by server-sent events; Last-Event-ID resumes.",
-                self.stream,
-                None,
-                query=StreamQuery,
-            ),
-            *self._register_routes(),
-        )
-
-    def _register_routes(self) -> Sequence[Route]:
-        handlers = self._office.handlers
-        return [
-            Route(
-                "POST",
-                f"{PREFIX}/registers/{name_of(command)}",
-                (command.__doc__ or "").partition("\n")[0],
-                endpoint,
-                reply_of(handlers[command]),
-                body=body,
-            )
-            for command, body, endpoint in endpoints(handlers, self._execute_register, self._body)
-        ]
+    def register_endpoints(self) -> Sequence[Endpoint]:
+        """Give the endpoints of the registers."""
+        return endpoints(self._office.handlers, self._execute_register, self._body)
 
     async def _execute_register(self, request: web.Request, command: frames.Command) -> web.StreamResponse:
         _query(request, NoQuery)

@@ -8,7 +8,8 @@ import msgspec
 from aiohttp import web
 
 from liaison.edges.addresses import ClientPace
-from liaison.edges.api import PREFIX, Api, Route
+from liaison.edges.api import Api
+from liaison.edges.api_routes import PREFIX, Route, routes
 from liaison.edges.coalescing import ConnectionGroup
 from liaison.edges.doorkeeper import keep_the_door
 from liaison.edges.health import Health
@@ -42,12 +43,12 @@ class Shared:
 def build_app(office: Office, settings: EdgeSettings, shared: Shared) -> web.Application:
     """Make the application: pages, API, socket, streams, health and metrics. Raises BadBuild."""
     app = bare_app(office, settings)
-    routes = Api(office, shared.group, shared.pace, settings).routes()
-    for route in routes:
+    table = routes(Api(office, shared.group, shared.pace, settings))
+    for route in table:
         app.router.add_route(route.method, route.pattern, route.handler)
     upgrades = Upgrades(office, shared.group, shared.pace, settings)
     app.router.add_get(WEBSOCKET_PATH, upgrades.upgrade, allow_head=False)
-    app.router.add_get(OPENAPI_PATH, _describer(routes))
+    app.router.add_get(OPENAPI_PATH, _describer(table))
     app.add_routes(Health(office, office.clock).routes())
     app.add_routes(Pages(settings).routes())
     if settings.serves_metrics:

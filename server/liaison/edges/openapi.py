@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from liaison import __version__
-from liaison.edges.api import Route
+from liaison.edges.api_routes import Route
 from liaison.edges.responses import JSON_TYPE, MSGPACK_TYPE, ErrorBody
 from liaison.protocol.frames import Reply
 from liaison.protocol.media_types import ATTACHMENT_TYPES

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, get_type_hints
 
 import msgspec
@@ -17,6 +18,21 @@ _ID: Final = 1
 
 Execute = Callable[[web.Request, Command], Awaitable[web.StreamResponse]]
 ReadBody = Callable[[web.Request, type[msgspec.Struct]], Awaitable[msgspec.Struct]]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One command: what a request's body is, what serves it, and what it replies."""
+
+    command: type[Command]
+    body: type[msgspec.Struct]
+    serve: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    reply: type[Reply]
+
+    @property
+    def name(self) -> str:
+        """The command's name on the wire."""
+        return name_of(self.command)
 
 
 def name_of(command: type[Command]) -> str:
@@ -47,13 +63,11 @@ def reply_of(handler: Handler) -> type[Reply]:
     return reply
 
 
-def endpoints(
-    handlers: Mapping[type[Command], Handler], execute: Execute, read_body: ReadBody
-) -> list[tuple[type[Command], type[msgspec.Struct], Callable[[web.Request], Awaitable[web.StreamResponse]]]]:
-    """Give each command with its body's type and its endpoint."""
+def endpoints(handlers: Mapping[type[Command], Handler], execute: Execute, read_body: ReadBody) -> list[Endpoint]:
+    """Give the endpoint of each command."""
     return [
-        (command, body, _endpoint(command, body, execute, read_body))
-        for command, body in ((command, body_of(command)) for command in handlers)
+        Endpoint(command, body, _endpoint(command, body, execute, read_body), reply_of(handler))
+        for command, body, handler in ((command, body_of(command), handler) for command, handler in handlers.items())
     ]
 
 
