@@ -10,6 +10,8 @@ from liaison.adapters.memory_bus import MemoryBusEndpoint
 from liaison.adapters.redis_bus import RedisBus
 from liaison.adapters.redis_site import Address, Form, Tls
 from liaison.config import Config, ConfigError, Secret, effective, load_config, warnings
+from liaison.office.registry import Registry
+from liaison.ports.directory import DirectoryUnavailableError
 from liaison.wiring import CannotStart, redis_settings, serving
 from tests.redis_server import free_port, redis_server, shared_redis
 
@@ -120,6 +122,17 @@ class TestServing:
                 pytest.fail("it started")
         async with serving(config_of(data, redis__url=f"redis://127.0.0.1:{shared_redis().port}")):
             pass
+
+    async def test_what_fails_once_redis_is_there_is_said_as_plainly_as_before(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def fail(_registry: Registry) -> None:
+            raise DirectoryUnavailableError("the database is gone")
+
+        monkeypatch.setattr(Registry, "start", fail)
+        with pytest.raises(CannotStart, match="the database is gone"):
+            async with serving(config_of(tmp_path, redis__url=f"redis://127.0.0.1:{shared_redis().port}")):
+                pytest.fail("it started")
 
     async def test_a_wrong_password_is_no_start(self, tmp_path: Path) -> None:
         with redis_server("--requirepass", "right") as server:

@@ -110,39 +110,52 @@ async def serving(config: Config, handed: Sequence[socket.socket] = ()) -> Async
     Sockets that listen already and were `handed` to this process take the place of host and port, and are closed with
     the rest. Raises CannotStart.
     """
+    async with AsyncExitStack() as stack:
+        try:
+            running = await _start(stack, config, handed)
+        except CannotStart as error:
+            # Not raised in here, because the loops that run already would make a group of it.
+            failure = error
+        else:
+            yield running
+            return
+    raise failure
+
+
+async def _start(stack: AsyncExitStack, config: Config, handed: Sequence[socket.socket]) -> Running:
+    """Start everything, and leave to the stack what is to be closed. Raises CannotStart."""
     from liaison.edges.metrics import Metrics
     from liaison.edges.pages import BadBuild
     from liaison.edges.server import EdgeServer, prepare
 
-    async with AsyncExitStack() as stack:
-        with _start_failures(BadBuild):
-            # First the port and the folder, which another server may have: both are refused before anything is made.
-            listeners = [stack.enter_context(listener) for listener in handed]
-            for listener in listeners:
-                prepare(listener)
-            if not listeners:
-                listeners = [stack.enter_context(_office_door(config.server))]
-            own_metrics = config.metrics.port != 0
-            metrics_listeners = (
-                [stack.enter_context(_listening(config.metrics.host or "127.0.0.1", config.metrics.port, "metrics"))]
-                if own_metrics and config.metrics.enabled
-                else []
-            )
-            stores = await stack.enter_async_context(_stores(config))
-            await found_registers(stores.directory, config.profile)
-            passwords = Argon2Passwords()
-            stack.callback(passwords.close)
-            port = int(listeners[0].getsockname()[1])
-            # Not for secrets: those come from the operating system.
-            rng = random.Random(secrets.randbits(64))  # noqa: S311
-            metrics = Metrics()
-            ties = await stack.enter_async_context(_ties(config, metrics, rng))
-            office = _office(config, stores, passwords, metrics, rng, ties)
-            settings = _edge_settings(config, port)
-            server = EdgeServer(office, settings, metrics, rng)
-            await stack.enter_async_context(office.running())
-            await stack.enter_async_context(server.serving(listeners, metrics_listeners=metrics_listeners))
-        yield Running(_address(config.server, port), office, server, stores.broken)
+    with _start_failures(BadBuild):
+        # First the port and the folder, which another server may have: both are refused before anything is made.
+        listeners = [stack.enter_context(listener) for listener in handed]
+        for listener in listeners:
+            prepare(listener)
+        if not listeners:
+            listeners = [stack.enter_context(_office_door(config.server))]
+        own_metrics = config.metrics.port != 0
+        metrics_listeners = (
+            [stack.enter_context(_listening(config.metrics.host or "127.0.0.1", config.metrics.port, "metrics"))]
+            if own_metrics and config.metrics.enabled
+            else []
+        )
+        stores = await stack.enter_async_context(_stores(config))
+        await found_registers(stores.directory, config.profile)
+        passwords = Argon2Passwords()
+        stack.callback(passwords.close)
+        port = int(listeners[0].getsockname()[1])
+        # Not for secrets: those come from the operating system.
+        rng = random.Random(secrets.randbits(64))  # noqa: S311
+        metrics = Metrics()
+        ties = await stack.enter_async_context(_ties(config, metrics, rng))
+        office = _office(config, stores, passwords, metrics, rng, ties)
+        settings = _edge_settings(config, port)
+        server = EdgeServer(office, settings, metrics, rng)
+        await stack.enter_async_context(office.running())
+        await stack.enter_async_context(server.serving(listeners, metrics_listeners=metrics_listeners))
+    return Running(_address(config.server, port), office, server, stores.broken)
 
 
 @asynccontextmanager
