@@ -302,8 +302,7 @@ def test_charts_are_drawn_of_what_is_pushed_and_ask_nobody_else(
     expect(plots.first).not_to_have_attribute("data-points", str(points), timeout=15_000)
     for title in ("Sessions", "Messages per second", "Publish to acknowledgement"):
         chart = ops.locator(".chart", has=ops.get_by_text(title, exact=True))
-        canvas = chart.locator("canvas").element_handle()
-        ops.wait_for_function(f"canvas => ({_COLOURED})(canvas) > 8", arg=canvas)
+        assert chart.locator("canvas").evaluate(_COLOURED) > 8, title
     expect(plots.first).to_have_attribute("aria-label", re.compile(r"^Sessions\. Latest: .*South side \d"))
     assert [url for url in requests[asked:] if "chunk" not in url] == [], "figures come over the line, not by asking"
     assert all(url.startswith((server.url, server.ws_url)) for url in requests)
