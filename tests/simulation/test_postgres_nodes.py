@@ -12,6 +12,7 @@ from liaison.adapters.postgres_engine import PostgresDatabase, open_postgres
 from liaison.adapters.postgres_lines import PostgresSettings
 from liaison.adapters.postgres_log import PostgresLog, PostgresReadPositions
 from liaison.adapters.sql_directory import SqlDirectory
+from liaison.adapters.sql_writer import StorageUnavailableError
 from liaison.adapters.system_clock import SystemClock
 from tests.postgres_server import PostgresServer
 from tests.simulation.scenario import Outcome, Plan, Stores, run_in
@@ -24,6 +25,10 @@ class RealWorld:
 
     clock: SystemClock
     random: random.Random
+
+
+# While a start holds up the event loop, no more than the fault that is under way can meet it.
+_STARTS = 4
 
 
 async def cut_connections(proxy: TcpProxy, rng: random.Random) -> None:
@@ -42,6 +47,14 @@ async def cut_connections(proxy: TcpProxy, rng: random.Random) -> None:
                 proxy.flow()
 
 
+def _open(settings: PostgresSettings) -> PostgresDatabase:
+    """Open the database as a node's supervisor does: one that ends because of a fault is started again."""
+    for _ in range(_STARTS - 1):
+        with suppress(StorageUnavailableError):
+            return open_postgres(settings)
+    return open_postgres(settings)
+
+
 async def converge(server: PostgresServer, seed: int) -> Outcome:
     world = RealWorld(SystemClock(), random.Random(seed))
     databases: list[PostgresDatabase] = []
@@ -49,7 +62,7 @@ async def converge(server: PostgresServer, seed: int) -> Outcome:
         settings = PostgresSettings(server.url(port=proxy.port), server.new_office(), readers=2)
 
         def open_stores() -> Stores:
-            database = open_postgres(settings)
+            database = _open(settings)
             databases.append(database)
             directory = SqlDirectory(database, world.clock)
             return Stores(PostgresLog(database), PostgresReadPositions(database), directory)
