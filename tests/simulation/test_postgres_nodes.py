@@ -62,6 +62,8 @@ async def converge(server: PostgresServer, seed: int) -> Outcome:
         settings = PostgresSettings(server.url(port=proxy.port), server.new_office(), readers=2)
 
         def open_stores() -> Stores:
+            # It holds up the event loop, on which a stall would otherwise end.
+            proxy.flow()
             database = _open(settings)
             databases.append(database)
             directory = SqlDirectory(database, world.clock)
