@@ -41,6 +41,14 @@ def test_it_has_its_own_arguments_and_environment_and_exit_code(start: Start) ->
     assert first.pid != second.pid
 
 
+def test_it_has_no_variable_that_it_was_not_given() -> None:
+    text = "import os; print(sorted(os.environ))"
+    process = forked_liaison.start(("-c", text), [], environment={"HERE": "one"}, stderr=2)
+    with process.stdout as output:
+        assert process.wait(20) == 0
+        assert output.read() == b"['HERE']\n"
+
+
 def test_a_signal_ends_it_and_only_it_and_its_id_is_kept_until_somebody_asked(start: Start) -> None:
     text = "import signal; print('up', flush=True); signal.pause()"
     one, other = start(text), start(text)
