@@ -35,6 +35,7 @@ from liaison.ports.attachments import (
 from liaison.ports.log import Log
 from liaison.protocol.frames import Attachment
 from tests.hand_clock import HandClock
+from tests.memory_contents import MemoryContents
 from tests.postgres_server import PostgresServer
 
 GENERAL, DESK = ChannelId("joint/general"), ChannelId("south/desk")
@@ -59,7 +60,12 @@ def sql_stores(database: Database | PostgresDatabase, folder: Path, contents: Co
     return Stores(contents or SqlContents(database, folder, clock), SqlUploads(database), log, clock, folder)
 
 
-@pytest.fixture(params=["memory", "file", pytest.param("postgres", marks=pytest.mark.system)])
+# Those that write to a file of their own first; the simulation's has none.
+SPOOLING = ["memory", "file", pytest.param("postgres", marks=pytest.mark.system)]
+spooling_only = pytest.mark.parametrize("stores", SPOOLING, indirect=True)
+
+
+@pytest.fixture(params=["dictionary", *SPOOLING])
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
     database: Database | PostgresDatabase
     if request.param == "postgres":
@@ -71,6 +77,9 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         clock = HandClock()
         found = sql_stores(database, tmp_path / "a" / "incoming", FileContents(tmp_path / "a", clock))
         yield replace(found, clock=clock)
+    elif request.param == "dictionary":
+        database, clock = memory_database(), HandClock()
+        yield replace(sql_stores(database, tmp_path / "none", MemoryContents(clock)), clock=clock)
     else:
         database = memory_database()
         yield sql_stores(database, tmp_path / "incoming")
@@ -150,6 +159,7 @@ async def test_only_what_is_old_is_removed_and_who_keeps_it_again_makes_it_young
     assert await get(stores.contents, old) == b"old"
 
 
+@spooling_only
 async def test_what_a_process_left_half_written_is_cleared_away_once_it_is_old(stores: Stores) -> None:
     stores.folder.mkdir(parents=True, exist_ok=True)
     for name, age_s in (("dead", 10), ("alive", 0)):
@@ -161,6 +171,7 @@ async def test_what_a_process_left_half_written_is_cleared_away_once_it_is_old(s
     assert left_over(stores.folder) == ["alive"]
 
 
+@spooling_only
 @pytest.mark.parametrize("failing", ["write", "fsync"])
 async def test_a_full_disk_is_said_and_nothing_is_left(
     stores: Stores, failing: str, monkeypatch: pytest.MonkeyPatch

@@ -64,8 +64,9 @@ class LiaisonOffice:
         self.log = SqlLog(self.database)
         self.bus = MemoryBus()
         self.presence = MemoryPresence(world.clock, epoch="p")
-        # What can be attached at the nodes that begin from now on.
+        # Of the nodes that begin from now on.
         self.attachments: AttachmentStores | None = None
+        self.settings = OfficeSettings()
         self.office: Office
         self.brittle: BrittleLog
         self._keys = iter(range(10**9))
@@ -111,7 +112,7 @@ class LiaisonOffice:
             rng=rng,
             attachments=self.attachments,
         )
-        office = Office(name, PROFILE, OfficeSettings(), ports, desks)
+        office = Office(name, PROFILE, self.settings, ports, desks)
         async with office.running():
             self.office = office
             yield office

@@ -12,7 +12,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -24,12 +24,12 @@ from liaison.core.entries import Entry
 from liaison.core.identifiers import OFFICE, DelegationId
 from liaison.core.register_channels import DISPATCHES, own_dispatches
 from liaison.office.dispatch_books import DispatchSettings
-from liaison.office.office import Office
 from liaison.protocol.errors import LiaisonError
 from tests import virtual_time
 from tests.memory_marks import MemoryMarks
 from tests.office.dispatch_office import ITEMS, LETTER, SIDES, DispatchOffice, ask
-from tests.simulation.cluster import StormyLog, Weather
+from tests.simulation.cluster import Weather
+from tests.simulation.nodes import StormyNodes
 
 STORM_S: Final = 20.0
 HEAL_S: Final = 12.0
@@ -71,21 +71,13 @@ def simulate(seed: int) -> Outcome:
     return virtual_time.run(seed, scenario, limit_s=300)
 
 
-@dataclass(eq=False)
-class _Node:
-    office: Office
-    stop: asyncio.Event
-    life: "asyncio.Task[None]"
-    calls: set["asyncio.Task[Any]"] = field(default_factory=set)
-
-
 class _Run:
     def __init__(self, world: virtual_time.World) -> None:
         self._rng, self._weather = world.random, Weather(p_append_fails=0.12)
         database = memory_database(world.run_blocking)
         self._whole = DispatchOffice(world.clock, database, MemoryMarks(), SETTINGS)
-        self._nodes: list[_Node] = []
-        self._born = self._faults = 0
+        self._nodes = StormyNodes(self._whole.node, self._whole.log, self._weather, world.random)
+        self._faults = 0
         # What was granted, by user and key.
         self._granted: set[tuple[str, str]] = set()
 
@@ -93,7 +85,7 @@ class _Run:
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
         await self._whole.move_in()
         for _ in range(2):
-            await self._begin_node()
+            await self._nodes.begin()
         async with asyncio.TaskGroup() as tasks:
             acting = [tasks.create_task(self._act(user, random.Random(self._rng.randrange(2**32)))) for user in PEOPLE]
             await self._storm()
@@ -103,34 +95,9 @@ class _Run:
         await asyncio.sleep(HEAL_S)
         joint = await self._whole.entries(DISPATCHES)
         own = {side: await self._whole.entries(own_dispatches(DelegationId(side))) for side in SIDES}
-        for node in list(self._nodes):
-            await self._crash(node)
+        await self._nodes.crash_all()
         broken = list(violations(own, joint, self._granted))
         return Outcome(broken, len(self._granted), sum(map(len, map(given_numbers, own.values()))), self._faults)
-
-    async def _begin_node(self) -> None:
-        self._born += 1
-        up, stop = asyncio.Event(), asyncio.Event()
-        found: list[Office] = []
-        log = StormyLog(self._whole.log, self._weather, random.Random(self._rng.randrange(2**32)))
-
-        async def live() -> None:
-            async with self._whole.node(f"n{self._born}", log) as office:
-                found.append(office)
-                up.set()
-                await stop.wait()
-
-        life = asyncio.get_running_loop().create_task(live())
-        await up.wait()
-        self._nodes.append(_Node(found[0], stop, life))
-
-    async def _crash(self, node: _Node) -> None:
-        self._nodes.remove(node)
-        # Whoever waits for an answer gets none, wherever their command was.
-        for task in (*node.calls, node.life):
-            task.cancel()
-        with suppress(asyncio.CancelledError):
-            await node.life
 
     async def _storm(self) -> None:
         loop = asyncio.get_running_loop()
@@ -140,8 +107,8 @@ class _Run:
             self._faults += 1
             match self._rng.choice(("crash", "crash", "full", "stall")):
                 case "crash":
-                    await self._crash(self._rng.choice(self._nodes))
-                    await self._begin_node()
+                    await self._nodes.crash(self._rng.choice(self._nodes.up))
+                    await self._nodes.begin()
                 case "full":
                     self._weather.log_full = True
                     loop.call_later(self._rng.uniform(0.1, 0.6), setattr, self._weather, "log_full", False)
@@ -158,7 +125,7 @@ class _Run:
 
     async def _next_wish(self, user: str, rng: random.Random) -> tuple[str, dict[str, Any]]:
         try:
-            lines = (await ask(rng.choice(self._nodes).office, user, "dispatches"))["dispatches"]
+            lines = (await ask(rng.choice(self._nodes.up).office, user, "dispatches"))["dispatches"]
         except LiaisonError:
             lines = []
         open_lines = [line for line in lines if line["state"] in STEPS]
@@ -177,27 +144,9 @@ class _Run:
         return f"dispatch_{step}", {"dispatch": line["dispatch"], "revision": line["revision"], **more.get(step, {})}
 
     async def _insist(self, user: str, type_: str, fields: dict[str, Any], rng: random.Random) -> None:
-        """Ask with the same key, at whatever node is up, until there is an answer that is final."""
-        while True:
-            node = rng.choice(self._nodes)
-            call = asyncio.get_running_loop().create_task(ask(node.office, user, type_, **fields))
-            node.calls.add(call)
-            try:
-                await asyncio.wait({call})
-            finally:
-                node.calls.discard(call)
-                call.cancel()
-            if call.cancelled():
-                continue
-            error = call.exception()
-            if error is None:
-                self._granted.add((user, fields["key"]))
-                return
-            if not isinstance(error, LiaisonError):
-                raise error
-            if not error.code.value.temporary:
-                return
-            await asyncio.sleep(rng.uniform(0.05, 0.3))
+        with suppress(LiaisonError):
+            await self._nodes.insist(lambda office: ask(office, user, type_, **fields), rng)
+            self._granted.add((user, fields["key"]))
 
 
 # --- the checker --------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -23,9 +23,7 @@ from liaison.core.line_check_schedule import Schedule
 from liaison.core.register_channels import LINE_CHECKS, own_duty
 from liaison.office.duty import DutyDepartment, DutySettings
 from liaison.office.line_checks import LineCheckDepartment, LineCheckSettings
-from liaison.office.office import Office
 from liaison.office.sessions import Peer
-from liaison.ports.log import LogUnavailableError
 from liaison.protocol.codec import WireFormat
 from liaison.protocol.errors import LiaisonError
 from tests import virtual_time
@@ -33,7 +31,8 @@ from tests.core.test_duty_roster import HOURS
 from tests.office.doubles import Wire
 from tests.office.liaison_office import SIDES, LiaisonOffice, secret_of
 from tests.office.whole_office import Seat
-from tests.simulation.cluster import StormyLog, Weather
+from tests.simulation.cluster import Weather
+from tests.simulation.nodes import StormyNodes
 
 STORM_S: Final = 600.0
 HEAL_S: Final = 150.0
@@ -67,14 +66,6 @@ def simulate(seed: int) -> Outcome:
     return virtual_time.run(seed, scenario, limit_s=10_000)
 
 
-@dataclass(eq=False)
-class _Node:
-    office: Office
-    stop: asyncio.Event
-    life: "asyncio.Task[None]"
-    calls: set["asyncio.Task[Any]"] = field(default_factory=set)
-
-
 class _Run:
     def __init__(self, world: virtual_time.World) -> None:
         self._rng, self._weather = world.random, Weather(p_append_fails=0.12)
@@ -86,8 +77,8 @@ class _Run:
                 lambda office: DutyDepartment(office, DutySettings(HOURS)),
             ],
         )
-        self._nodes: list[_Node] = []
-        self._born = self._faults = 0
+        self._nodes = StormyNodes(self._whole.node, self._whole.log, self._weather, world.random)
+        self._faults = 0
         self._granted: set[tuple[str, str]] = set()
 
     async def run(self) -> Outcome:
@@ -106,48 +97,19 @@ class _Run:
         ended_ms = Millis(self._whole.clock.wall_ms() - 2 * WINDOW_MS)
         checks = await self._whole.entries(LINE_CHECKS)
         duty = {side: await self._whole.entries(own_duty(DelegationId(side))) for side in SIDES}
-        for node in list(self._nodes):
-            await self._crash(node)
+        await self._nodes.crash_all()
         broken = list(violations(checks, duty, self._granted, (began_ms, ended_ms)))
         outcomes = Counter(record["outcome"] for record in map(_record, checks) if record["event"] == "ended")
         outcomes += Counter(record["event"] for record in map(_record, checks) if record["event"] != "ended")
         return Outcome(broken, len(self._granted), outcomes, self._faults)
 
     async def _begin_node(self) -> None:
-        self._born += 1
-        up, stop = asyncio.Event(), asyncio.Event()
-        found: list[Office] = []
-        rng = random.Random(self._rng.randrange(2**32))
-
-        async def live() -> None:
-            async with self._whole.node(f"n{self._born}", StormyLog(self._whole.log, self._weather, rng)) as office:
-                found.append(office)
-                up.set()
-                await stop.wait()
-
-        life = asyncio.get_running_loop().create_task(live())
-        is_up = asyncio.get_running_loop().create_task(up.wait())
-        await asyncio.wait({life, is_up}, return_when=asyncio.FIRST_COMPLETED)
-        is_up.cancel()
-        if not found:
-            # A node that can't read its registers doesn't start; whoever supervises it tries again.
-            assert isinstance(life.exception(), LogUnavailableError), life.exception()
-            await asyncio.sleep(1)
-            await self._begin_node()
-            return
-        self._nodes.append(_Node(found[0], stop, life))
+        node = await self._nodes.begin()
         for side in SIDES:
-            if rng.random() < 0.7:
+            if node.rng.random() < 0.7:
                 wire = Wire()
-                session = found[0].open_session(wire, WireFormat.MSGPACK, "", Peer("loopback", "test"))
-                Seat(wire, session).send("connect", token=secret_of(f"{side}-{rng.choice(('1', '2', 'bot'))}"))
-
-    async def _crash(self, node: _Node) -> None:
-        self._nodes.remove(node)
-        for task in (*node.calls, node.life):
-            task.cancel()
-        with suppress(asyncio.CancelledError):
-            await node.life
+                session = node.office.open_session(wire, WireFormat.MSGPACK, "", Peer("loopback", "test"))
+                Seat(wire, session).send("connect", token=secret_of(f"{side}-{node.rng.choice(('1', '2', 'bot'))}"))
 
     async def _storm(self) -> None:
         loop = asyncio.get_running_loop()
@@ -157,12 +119,11 @@ class _Run:
             self._faults += 1
             match self._rng.choice(("crash", "crash", "down", "full", "stall")):
                 case "crash":
-                    await self._crash(self._rng.choice(self._nodes))
+                    await self._nodes.crash(self._rng.choice(self._nodes.up))
                     await self._begin_node()
                 case "down":
                     # Nobody keeps anything for a while: long enough, at times, to miss a check altogether.
-                    for node in list(self._nodes):
-                        await self._crash(node)
+                    await self._nodes.crash_all()
                     await asyncio.sleep(self._rng.uniform(1, 400))
                     for _ in range(2):
                         await self._begin_node()
@@ -182,9 +143,9 @@ class _Run:
                 await self._insist(user, wish[0], {**wish[1], "key": f"{user} {turn}"}, rng)
 
     async def _next_wish(self, user: str, rng: random.Random) -> tuple[str, dict[str, Any]] | None:
-        if not self._nodes:
+        if not self._nodes.up:
             return None
-        office = rng.choice(self._nodes).office
+        office = rng.choice(self._nodes.up).office
         try:
             if rng.random() < 0.4:
                 return self._of_a_shift((await self._whole.ask_at(office, user, "duty_handovers"))["handovers"], rng)
@@ -208,30 +169,9 @@ class _Run:
         return "duty_acknowledge", {"handover": name, "digest": digest}
 
     async def _insist(self, user: str, type_: str, fields: dict[str, Any], rng: random.Random) -> None:
-        """Ask with the same key, at whatever node is up, until there is an answer that is final."""
-        while True:
-            if not self._nodes:
-                await asyncio.sleep(rng.uniform(0.5, 3))
-                continue
-            node = rng.choice(self._nodes)
-            call = asyncio.get_running_loop().create_task(self._whole.ask_at(node.office, user, type_, **fields))
-            node.calls.add(call)
-            try:
-                await asyncio.wait({call})
-            finally:
-                node.calls.discard(call)
-                call.cancel()
-            if call.cancelled():
-                continue
-            error = call.exception()
-            if error is None:
-                self._granted.add((user, fields["key"]))
-                return
-            if not isinstance(error, LiaisonError):
-                raise error
-            if not error.code.value.temporary:
-                return
-            await asyncio.sleep(rng.uniform(0.05, 0.3))
+        with suppress(LiaisonError):
+            await self._nodes.insist(lambda office: self._whole.ask_at(office, user, type_, **fields), rng)
+            self._granted.add((user, fields["key"]))
 
 
 # --- the checker --------------------------------------------------------------------------------------------------
