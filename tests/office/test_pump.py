@@ -10,6 +10,7 @@ from liaison.adapters.memory_bus import MemoryBus
 from liaison.core.identifiers import ChannelId, DelegationId
 from liaison.core.position import Position
 from liaison.office.hub import Hub, Hubs
+from liaison.office.log_pages import LogPages
 from liaison.office.pump import Pump
 from liaison.ports.log import LogUnavailableError, LogUnreadableError
 from liaison.protocol.codec import WireFormat
@@ -43,7 +44,7 @@ class Desk:
             wire=WireFormat.MSGPACK,
             delegation=DelegationId("south"),
             hubs=self.hubs,
-            log=self.log,
+            pages=LogPages(self.log),
             spawn=tasks,
             observer=observer,
             on_unreadable=lambda channel, error: self.unreadable.append((channel, str(error))),

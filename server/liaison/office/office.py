@@ -25,6 +25,7 @@ from liaison.office.attachments import AttachmentDesk, AttachmentStores
 from liaison.office.draining import departures
 from liaison.office.following import Follower
 from liaison.office.hub import Hub, Hubs
+from liaison.office.log_pages import LogPages
 from liaison.office.member_pushes import MemberPushes
 from liaison.office.observing import BothObservers
 from liaison.office.operations import Operations
@@ -120,6 +121,7 @@ class Office:
             spawn=self.spawn,
             observer=self.observer,
         )
+        self._pages = LogPages(world.log)
         self.registers = Registers(world.log, self.hubs, world.bus, world.clock)
         self._answers = Answers(self)
         self.attachments = AttachmentDesk(self, world.attachments, settings.attachments)
@@ -415,7 +417,7 @@ class Office:
             wire=wire,
             delegation=delegation,
             hubs=self.hubs,
-            log=self.log,
+            pages=self._pages,
             spawn=self.spawn,
             observer=self.observer,
             on_unreadable=on_unreadable,

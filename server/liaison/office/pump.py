@@ -9,21 +9,18 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from liaison.core.entries import Page
 from liaison.core.identifiers import ChannelId, DelegationId
 from liaison.core.position import Position
 from liaison.office.hub import Hub, Hubs
-from liaison.office.messages import EncodedEntry, joined_frames
+from liaison.office.log_pages import PAGE_ENTRIES, LogPages
+from liaison.office.messages import joined_frames
 from liaison.office.tasks import Spawn
 from liaison.ports.connection import Connection
-from liaison.ports.log import Log, LogUnavailableError, LogUnreadableError
+from liaison.ports.log import LogUnavailableError, LogUnreadableError
 from liaison.ports.observer import Observer
 from liaison.protocol.codec import WireFormat, finished_frame
 from liaison.protocol.frames import Reset
 
-# About one socket buffer: more would only wait in memory.
-_PAGE_ENTRIES: Final = 100
-_PAGE_BYTES: Final = 64 * 1024
 _RETRY_S: Final = 0.25
 # After a restore the reader's place is unknown; this much of what now stands gives context.
 _RESET_TAIL: Final = 50
@@ -82,7 +79,7 @@ class Pump:
         wire: WireFormat,
         delegation: DelegationId,
         hubs: Hubs,
-        log: Log,
+        pages: LogPages,
         spawn: Spawn,
         observer: Observer,
         on_unreadable: Callable[[ChannelId, LogUnreadableError], None],
@@ -95,7 +92,7 @@ class Pump:
         self.delegation = delegation
         self.subscriptions: dict[ChannelId, Subscription] = {}
         self._hubs = hubs
-        self._log = log
+        self._pages = pages
         self._spawn = spawn
         self._observer = observer
         self._on_unreadable = on_unreadable
@@ -240,25 +237,25 @@ class Pump:
             reset = Reset(hub.channel, hub.epoch, subscription.cursor)
             self.connection.send(finished_frame(reset, self.wire))
         rows = hub.after(subscription.cursor)
-        if rows is None and subscription.cursor < hub.head:
-            epoch = hub.epoch
-            page = await self._log.read(
-                hub.channel, after=subscription.cursor, limit=_PAGE_ENTRIES, max_bytes=_PAGE_BYTES
-            )
-            # The right to read, or the epoch, may have gone while the log was read.
-            if not subscription.is_active or subscription.needs_reset or page.epoch != epoch:
-                return subscription.needs_reset
-            rows = self._up_to(hub.head, page)
         if rows:
-            rows = rows[:_PAGE_ENTRIES]
+            rows = rows[:PAGE_ENTRIES]
             self.connection.send(joined_frames(rows, self.wire))
-            subscription.cursor = rows[-1].entry.seq
-            self._observer.caught_up(len(rows))
-            # Lets the connection write, so that a full socket is seen before the next page.
-            await asyncio.sleep(0)
-        return bool(rows)
-
-    @staticmethod
-    def _up_to(head: int, page: Page) -> list[EncodedEntry]:
-        """What the log has beyond the hub's head will come as a live message; sent here, it would come twice."""
-        return [EncodedEntry(entry, page.epoch) for entry in page.entries if entry.seq <= head]
+            sent, subscription.cursor = len(rows), rows[-1].entry.seq
+        elif rows is None and subscription.cursor < hub.head:
+            head = Position(hub.epoch, hub.head)
+            page = await self._pages.after(hub.channel, subscription.cursor, head=head)
+            # The right to read, or the epoch, may have gone while the log was read.
+            if not subscription.is_active or subscription.needs_reset or page.epoch != head.epoch:
+                return subscription.needs_reset
+            # What the log has beyond the hub's head will come as a live message; sent here, it would come twice.
+            page = page.up_to(hub.head)
+            if not page:
+                return False
+            self.connection.send(page.frames(self.wire))
+            sent, subscription.cursor = len(page), page.last_seq
+        else:
+            return False
+        self._observer.caught_up(sent)
+        # Lets the connection write, so that a full socket is seen before the next page.
+        await asyncio.sleep(0)
+        return True
