@@ -34,6 +34,7 @@ from liaison.protocol import dispatch_frames
 from liaison.protocol.frames import Command
 from tests import virtual_time
 from tests.memory_marks import MemoryMarks
+from tests.office.doubles import RARELY_MS
 from tests.office.plain_passwords import PlainPasswords
 from tests.simulation.cluster import PROFILE
 from tests.simulation.silence import SilentObserver
@@ -121,7 +122,7 @@ class DispatchOffice:
     async def node(self, name: str = "n1", log: Log | None = None) -> AsyncIterator[Office]:
         """Run a node, by its own way to the log; the last one that was begun is the one that is asked."""
         clock, rng = self.clock, random.Random(1)
-        registry = Registry(self.directory, clock)
+        registry = Registry(self.directory, clock, poll_ms=RARELY_MS)
         presence = PresenceFeed(MemoryPresence(clock, epoch="p"), clock, PROFILE, node=name, rng=rng)
         desks = Desks(
             registry=registry,

@@ -37,7 +37,7 @@ from liaison.protocol.errors import LiaisonError
 from liaison.protocol.frames import Command
 from tests import virtual_time
 from tests.office.dispatch_office import BrittleLog
-from tests.office.doubles import Wire
+from tests.office.doubles import RARELY_MS, Wire
 from tests.office.plain_passwords import PlainPasswords
 from tests.office.whole_office import Seat
 from tests.simulation.cluster import PROFILE
@@ -93,7 +93,7 @@ class LiaisonOffice:
     async def node(self, name: str = "n1", log: Log | None = None) -> AsyncIterator[Office]:
         """Run a node, by its own way to the log; the last one that was begun is the one that is asked."""
         world, rng = self._world, random.Random(name)
-        registry = Registry(self.directory, world.clock)
+        registry = Registry(self.directory, world.clock, poll_ms=RARELY_MS)
         desks = Desks(
             registry=registry,
             accounts=Accounts(self.directory, registry, PlainPasswords(), PROFILE, world.clock, rng.randbytes),

@@ -335,7 +335,7 @@ def test_a_member_who_may_only_read_neither_calls_nor_asks() -> None:
         await whole.directory.set_membership(
             ChannelId(LINE_CHECKS), UserId("south-1"), Membership(can_write=False), actor="test"
         )
-        await asyncio.sleep(1)
+        await whole.office.registry.refresh()
         assert await whole.refused("south-1", "line_check_request") == "forbidden"
         assert (await whole.ask("south-1", "line_checks"))["open"] == []
 

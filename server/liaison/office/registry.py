@@ -39,9 +39,11 @@ _log = structlog.get_logger(__name__)
 class Registry:
     """Knows who may do what. Its owner awaits `start` once and then keeps `run` as a task."""
 
-    def __init__(self, directory: Directory, clock: Clock) -> None:
+    def __init__(self, directory: Directory, clock: Clock, *, poll_ms: int = POLL_MS) -> None:
+        """Ask `directory` for its revision every `poll_ms`; more than the default breaks the promise of §2.4."""
         self._directory = directory
         self._clock = clock
+        self._poll_ms = poll_ms
         self._rights = EMPTY_RIGHTS
         self._read_at: Millis | None = None
         self._confirmed_at: Millis | None = None
@@ -103,7 +105,7 @@ class Registry:
         was_stale = False
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(POLL_MS / 1000):
+                async with asyncio.timeout(self._poll_ms / 1000):
                     await self._poked.wait()
             self._poked.clear()
             try:
