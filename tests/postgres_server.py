@@ -1,5 +1,6 @@
 """A real PostgreSQL of Debian's package, in a folder of its own on a free port; ended by its process id."""
 
+import asyncio
 import os
 import pwd
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,9 +19,13 @@ from urllib.parse import quote
 
 import psycopg
 
+from liaison.adapters.postgres_engine import open_postgres
+from liaison.adapters.postgres_lines import PostgresSettings
+
 _START_TIMEOUT_S: Final = 30.0
 _STOP_TIMEOUT_S: Final = 20.0
 PASSWORD: Final = "correct horse"
+_PATTERN: Final = "liaison_pattern"
 
 # Small and quick to start. What a test wants to see survive a crash of the machine sets fsync on.
 _SETTINGS: Final = {
@@ -43,6 +49,8 @@ class PostgresServer:
         self._folder: Final = Path(tempfile.mkdtemp(prefix="liaison-pg-"))
         self._account: Final = "postgres" if os.geteuid() == 0 else None
         self._offices = 0
+        # The statements that make an office, in the namespace _PATTERN.
+        self._furniture = ""
 
     @property
     def data(self) -> Path:
@@ -68,16 +76,40 @@ class PostgresServer:
         user = f"postgres:{quote(password)}" if password else "postgres"
         return f"postgresql://{user}@127.0.0.1:{port or self.port}/{database}"
 
-    def run(self, program: str, *arguments: str) -> None:
-        """Run one of PostgreSQL's own programs, such as pg_dump, on this server."""
+    def run(self, program: str, *arguments: str) -> str:
+        """Run one of PostgreSQL's own programs, such as pg_dump, on this server, and give what it prints."""
         where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres"]
         environment = {**os.environ, "PGPASSWORD": PASSWORD}
-        subprocess.run([_program(program), *where, *arguments], check=True, timeout=60, env=environment)
+        command = [_program(program), *where, *arguments]
+        return subprocess.run(
+            command, check=True, timeout=60, env=environment, stdout=subprocess.PIPE, text=True
+        ).stdout
 
     def new_office(self) -> str:
         """Give the id of an office that has no namespace here yet."""
         self._offices += 1
         return f"test-{self._offices}"
+
+    def furnished_office(self) -> str:
+        """Give the id of a new office that is at the newest schema.
+
+        It is a copy of one that took all the steps there, and takes a quarter of the time of taking them.
+        """
+        if not self._furniture:
+            self._furniture = self._one_office()
+        office = self.new_office()
+        namespace = PostgresSettings(self.url(), office).namespace
+        self.execute(self._furniture.replace(_PATTERN, namespace))
+        return office
+
+    def _one_office(self) -> str:
+        settings = PostgresSettings(self.url(), _PATTERN.removeprefix("liaison_"))
+        # A loop may run in this thread.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(lambda: asyncio.run(open_postgres(settings).close())).result()
+        statements = self.run("pg_dump", "--schema", settings.namespace, "--inserts", "--no-owner", "postgres")
+        # Lines that begin so are for psql alone.
+        return "\n".join(line for line in statements.splitlines() if not line.startswith("\\"))
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Run one statement as the superuser."""

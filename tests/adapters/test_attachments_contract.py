@@ -70,7 +70,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     database: Database | PostgresDatabase
     if request.param == "postgres":
         server: PostgresServer = request.getfixturevalue("postgres_server")
-        database = open_postgres(PostgresSettings(server.url(), server.new_office()))
+        database = open_postgres(PostgresSettings(server.url(), server.furnished_office()))
         yield sql_stores(database, tmp_path / "incoming")
     elif request.param == "file":
         database = open_database(tmp_path / "office.db")

@@ -59,7 +59,7 @@ async def directory(request: pytest.FixtureRequest, tmp_path: Path, clock: HandC
         return
     if request.param == "postgres":
         server: PostgresServer = request.getfixturevalue("postgres_server")
-        async with directory_at(PostgresSettings(server.url(), server.new_office()), clock) as shared:
+        async with directory_at(PostgresSettings(server.url(), server.furnished_office()), clock) as shared:
             yield shared
         return
     database = memory_database()
@@ -312,7 +312,7 @@ async def test_two_processes_see_each_others_changes_and_lose_none(tmp_path: Pat
 async def test_two_nodes_see_each_others_changes_and_lose_none(
     postgres_server: PostgresServer, clock: HandClock
 ) -> None:
-    settings = PostgresSettings(postgres_server.url(), postgres_server.new_office())
+    settings = PostgresSettings(postgres_server.url(), postgres_server.furnished_office())
     async with directory_at(settings, clock) as here, directory_at(settings, clock) as there:
         await change_from_both(here, there)
 

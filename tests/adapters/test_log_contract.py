@@ -68,7 +68,7 @@ def on_sqlite(database: Database) -> Store:
 
 def postgres(request: pytest.FixtureRequest) -> Store:
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    database = open_postgres(PostgresSettings(server.url(), server.new_office()))
+    database = open_postgres(PostgresSettings(server.url(), server.furnished_office()))
     return Store(PostgresLog(database), PostgresReadPositions(database), database.close)
 
 

@@ -59,7 +59,7 @@ class Nodes:
 
 @pytest.fixture
 async def nodes(postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Nodes]:
-    nodes = Nodes(PostgresSettings(postgres_server.url(), postgres_server.new_office()), postgres_server)
+    nodes = Nodes(PostgresSettings(postgres_server.url(), postgres_server.furnished_office()), postgres_server)
     monkeypatch.setattr(postgres_known_heads, "append_all", nodes.append_all)
     yield nodes
     for database in nodes.databases:

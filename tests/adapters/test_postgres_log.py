@@ -55,7 +55,7 @@ def proxy(postgres_server: PostgresServer) -> Iterator[TcpProxy]:
 
 @pytest.fixture
 def settings(postgres_server: PostgresServer, proxy: TcpProxy) -> PostgresSettings:
-    return PostgresSettings(postgres_server.url(port=proxy.port), postgres_server.new_office())
+    return PostgresSettings(postgres_server.url(port=proxy.port), postgres_server.furnished_office())
 
 
 async def keys_on(log: PostgresLog) -> list[str]:

@@ -23,7 +23,7 @@ def server(
     client_build: None, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
 ) -> Iterator[LiveServer]:
     settings = {
-        "LIAISON_OFFICE__ID": postgres_server.new_office(),
+        "LIAISON_OFFICE__ID": postgres_server.furnished_office(),
         "LIAISON_POSTGRES__URL": postgres_server.url(password=""),
         "LIAISON_POSTGRES__PASSWORD": PASSWORD,
         "LIAISON_REDIS__URL": f"redis://{shared_redis().address}",

@@ -59,7 +59,7 @@ async def converge(server: PostgresServer, seed: int) -> Outcome:
     world = RealWorld(SystemClock(), random.Random(seed))
     databases: list[PostgresDatabase] = []
     with TcpProxy(server.port, is_postgres=True) as proxy:
-        settings = PostgresSettings(server.url(port=proxy.port), server.new_office(), readers=2)
+        settings = PostgresSettings(server.url(port=proxy.port), server.furnished_office(), readers=2)
 
         def open_stores() -> Stores:
             # It holds up the event loop, on which a stall would otherwise end.
