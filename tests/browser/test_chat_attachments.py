@@ -40,6 +40,12 @@ def test_a_file_with_a_korean_name_goes_across_and_is_saved_there_to_the_byte(si
     _choose(author, minutes)
     # What nothing was written for is called what it is.
     expect(author.composer).to_have_value(_NAME)
+    expect(author.page.locator(".tray .file-name")).to_have_text(_NAME)
+    expect(author.page.locator(".tray progress")).to_have_count(0)
+    # What is up is there again after a reload, as is what was written.
+    author.page.reload()
+    expect(author.page.locator(".tray .file-name")).to_have_text(_NAME)
+    expect(author.composer).to_have_value(_NAME)
     author.say("회의록을 보냅니다")
     expect(author.message("회의록을 보냅니다").locator("[data-state=delivered]")).to_be_attached()
     expect(author.page.locator(".tray")).to_have_count(0)

@@ -3,11 +3,13 @@
  * who looks elsewhere meanwhile finds both again, and a message that waits for its files goes all the same.
  */
 
+import { effect } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
 import { AttachmentTray } from "../shared/attachment_tray.jsx";
 import { t } from "../shared/i18n.js";
 import { Tray } from "../shared/tray.js";
+import { draftFilesOf, keepDraftFiles } from "./draft_files.js";
 import { keepDraft } from "./drafts.js";
 
 /** @typedef {import('./desk.js').Desk} Desk */
@@ -24,22 +26,34 @@ const traysOf = new WeakMap();
 
 /** @param {Desk} desk @param {string} channel */
 function trayOf(desk, channel) {
-  let trays = traysOf.get(desk);
-  if (!trays) {
-    /** @type {Map<string, Tray>} */
-    const made = new Map();
-    trays = made;
-    traysOf.set(desk, made);
-    desk.endings.push(() => {
-      for (const tray of made.values()) tray.close();
-    });
-  }
+  const trays = traysOf.get(desk) ?? beginTrays(desk);
   let tray = trays.get(channel);
   if (!tray) {
-    tray = new Tray(channel, { maxBytes: desk.live.office.value?.limits?.get("attachment_bytes") });
-    trays.set(channel, tray);
+    const user = desk.live.me.peek()?.user ?? "";
+    const maxBytes = desk.live.office.value?.limits?.get("attachment_bytes");
+    const made = new Tray(channel, { maxBytes, present: draftFilesOf(user, channel) });
+    desk.endings.push(effect(() => keepDraftFiles(user, channel, made.named)));
+    trays.set(channel, made);
+    tray = made;
   }
   return tray;
+}
+
+/** @param {Desk} desk */
+function beginTrays(desk) {
+  /** @type {Map<string, Tray>} */
+  const trays = new Map();
+  traysOf.set(desk, trays);
+  // What is up is there again after a reload. What is on its way is not: the browser asks first.
+  const ask = (/** @type {Event} */ event) => {
+    if ([...trays.values()].some(({ isBusy }) => isBusy)) event.preventDefault();
+  };
+  addEventListener("beforeunload", ask);
+  desk.endings.push(() => {
+    removeEventListener("beforeunload", ask);
+    for (const tray of trays.values()) tray.close();
+  });
+  return trays;
 }
 
 /**

@@ -44,6 +44,11 @@ export class Tray {
     return this.files.value.filter(({ failure }) => !failure);
   }
 
+  /** Those that are up, as a message names them. @returns {readonly Named[]} */
+  get named() {
+    return this.files.value.flatMap(({ done }) => done ?? []);
+  }
+
   /** Some are still on their way up. */
   get isBusy() {
     return this.usable.some(({ done }) => !done);
@@ -88,7 +93,7 @@ export class Tray {
     if (this.held.value) return;
     this.isHeldBack.value = false;
     if (this.isBusy) this.held.value = { go, heldBack };
-    else go(this.#named());
+    else go(this.named);
   }
 
   /** What waits is not to go after all. */
@@ -116,10 +121,6 @@ export class Tray {
     return { id: this.lastId, name: name.normalize("NFC"), bytes, part: 0, ends: new AbortController(), ...more };
   }
 
-  #named() {
-    return this.files.value.flatMap(({ done }) => done ?? []);
-  }
-
   /** @param {number} id @param {Partial<Waiting>} changes */
   #change(id, changes) {
     this.files.value = this.files.value.map((one) => (one.id === id ? { ...one, ...changes } : one));
@@ -132,7 +133,7 @@ export class Tray {
       const onProgress = (/** @type {number} */ part) => this.#change(id, { part });
       const done = await this.send(this.channel, file, { onProgress, signal: ends.signal });
       // The server takes a content once, whatever it is called.
-      if (this.#named().some(({ sha256 }) => sha256 === done.sha256)) throw { name: "attachment_twice" };
+      if (this.named.some(({ sha256 }) => sha256 === done.sha256)) throw { name: "attachment_twice" };
       this.#change(id, { part: 1, done });
     } catch (error) {
       if (ends.signal.aborted) return;
@@ -143,7 +144,7 @@ export class Tray {
     if (this.isBusy || !held.value) return;
     const { go } = held.value;
     held.value = undefined;
-    go(this.#named());
+    go(this.named);
   }
 
   #holdBack() {
