@@ -80,10 +80,9 @@ class PostgresServer:
         """Run one of PostgreSQL's own programs, such as pg_dump, on this server, and give what it prints."""
         where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres"]
         environment = {**os.environ, "PGPASSWORD": PASSWORD}
-        command = [_program(program), *where, *arguments]
-        return subprocess.run(
-            command, check=True, timeout=60, env=environment, stdout=subprocess.PIPE, text=True
-        ).stdout
+        command = [str(_program(program)), *where, *arguments]
+        finished = subprocess.run(command, check=True, timeout=60, env=environment, stdout=subprocess.PIPE)
+        return finished.stdout.decode()
 
     def new_office(self) -> str:
         """Give the id of an office that has no namespace here yet."""

@@ -29,10 +29,14 @@ NO_PACE: Final = {"LIAISON_LIMITS__CONNECTS_PER_ADDRESS_PER_S": "0"}
 
 
 class SocketClient:
-    """One bot with one device. `on_ack` and `on_message` are called as things happen."""
+    """One bot with one device. `on_ack` and `on_message` are called as things happen.
 
-    def __init__(self, user: str, token: str, url: str, history: History) -> None:
+    One that isn't to read only writes: it sees its acknowledgements and nothing else, and costs little.
+    """
+
+    def __init__(self, user: str, token: str, url: str, history: History, *, reads: bool = True) -> None:
         self.user = user
+        self.reads = reads
         self.cursor = 0
         self.epoch = 0
         self.outbox: dict[str, str] = {}
@@ -48,6 +52,7 @@ class SocketClient:
         self._rng = random.Random(user)
         self._socket: ClientConnection | None = None
         self._publishes: dict[int, str] = {}
+        self._may_publish_after = 0
         self._next_id = 0
         self._next_text = 0
         self._outgoing: list[bytes] = []
@@ -100,9 +105,10 @@ class SocketClient:
 
     async def _live(self, socket: ClientConnection) -> None:
         self._socket, self._publishes, self._outgoing = socket, {}, []
-        self._command({"type": "connect", "token": self._token})
-        place = {"position": {"epoch": self.epoch, "seq": self.cursor}} if self.epoch else {"tail": 0}
-        self._command({"type": "subscribe", "channel": CHANNEL, **place})
+        self._may_publish_after = self._command({"type": "connect", "token": self._token})
+        if self.reads:
+            place = {"position": {"epoch": self.epoch, "seq": self.cursor}} if self.epoch else {"tail": 0}
+            self._may_publish_after = self._command({"type": "subscribe", "channel": CHANNEL, **place})
         writer = asyncio.create_task(self._write(socket))
         try:
             async for payload in socket:
@@ -148,10 +154,11 @@ class SocketClient:
                 if self.outbox.pop(key, None) is not None:
                     self._note("ack", key=key, seq=frame["seq"], duplicate=frame["duplicate"])
                     self.on_ack()
-            case "reply" if "from_seq" in frame:
-                if not self.epoch:
-                    self.cursor = frame["from_seq"]
-                self.epoch = frame["epoch"]
+            case "reply" if frame["id"] == self._may_publish_after:
+                if self.reads:
+                    if not self.epoch:
+                        self.cursor = frame["from_seq"]
+                    self.epoch = frame["epoch"]
                 self.connected.set()
                 for key in self.outbox:
                     self._publish(key)
@@ -220,7 +227,7 @@ def final_state(server: LiveServer, clients: Sequence[SocketClient]) -> FinalSta
     """Give what the checker compares the history with."""
     return FinalState(
         rows=log_of(server),
-        cursors={client.user: {CHANNEL: client.cursor} for client in clients},
+        cursors={client.user: {CHANNEL: client.cursor} for client in clients if client.reads},
         outboxes={client.user: len(client.outbox) for client in clients},
     )
 

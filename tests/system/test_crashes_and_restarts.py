@@ -18,16 +18,22 @@ from tests.system.socket_clients import NO_PACE, SocketClient, final_state, make
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 CLIENTS: Final = 20
+# So many of them read along. What each reads costs as much as what all write.
+READERS: Final = 5
 PUBLISHES: Final = 2_000
 ROUNDS: Final = 10
 
 
 def _clients(server: LiveServer, history: History, number: int = CLIENTS) -> list[SocketClient]:
-    return [SocketClient(user, token, server.ws_url, history) for user, token in make_bots(server, number).items()]
+    bots = make_bots(server, number).items()
+    return [
+        SocketClient(user, token, server.ws_url, history, reads=place < READERS)
+        for place, (user, token) in enumerate(bots)
+    ]
 
 
 def _all_level(clients: Sequence[SocketClient]) -> bool:
-    return not any(client.outbox for client in clients) and len({client.cursor for client in clients}) == 1
+    return not any(client.outbox for client in clients) and len({one.cursor for one in clients if one.reads}) == 1
 
 
 async def test_nothing_acknowledged_is_lost_or_doubled_when_the_server_is_killed_ten_times_while_20_clients_publish(
