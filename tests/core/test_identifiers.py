@@ -134,6 +134,15 @@ def test_text_that_is_empty_or_holds_control_characters_is_refused(text: str) ->
         clean_text(text)
 
 
+@pytest.mark.parametrize("before", ["", "e", "가" * 29, "가" * 30, "e " * 500], ids=len)
+def test_marks_in_a_row_are_bounded_because_normalising_sorts_them(before: str) -> None:
+    # Each pair is out of its canonical order.
+    thirty = before + "\u0301\u0323" * 15
+    assert clean_text(f"{thirty}e\u0301") == unicodedata.normalize("NFC", f"{thirty}e\u0301")
+    with pytest.raises(ValueError, match="30 combining marks"):
+        clean_text(f"{thirty}\u0301e")
+
+
 def test_the_longest_text_is_counted_in_bytes() -> None:
     longest = "가" * (MAX_TEXT_BYTES // 3)
     assert clean_text(longest) == longest

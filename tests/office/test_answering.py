@@ -28,7 +28,15 @@ def _refused(command: dict[str, Any], expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [(" \n\t", "invalid"), ("a\x00b", "invalid"), ("가" * (MAX_TEXT_BYTES // 3 + 1), "too_large"), ("", "invalid")],
+    [
+        (" \n\t", "invalid"),
+        ("a\x00b", "invalid"),
+        ("", "invalid"),
+        ("e" + "\u0301" * 31, "invalid"),
+        ("가" * (MAX_TEXT_BYTES // 3 + 1), "too_large"),
+        ("x" * (MAX_TEXT_BYTES + 1), "too_large"),
+    ],
+    ids=lambda value: ascii(value[:8]),
 )
 def test_a_text_that_cannot_be_stored_as_its_author_saw_it_is_refused(text: str, expected: str) -> None:
     _refused({"type": "publish", "key": "k", "text": text}, expected)

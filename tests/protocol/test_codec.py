@@ -61,6 +61,8 @@ def values(of: msgspec.inspect.Type) -> st.SearchStrategy[Any]:  # noqa: PLR0911
             return st.one_of(*map(values, alternatives))
         case msgspec.inspect.StructType(cls=kind):
             return structs(kind)
+        case msgspec.inspect.Metadata(type=described):
+            return values(described)
     raise AssertionError(of)
 
 

@@ -34,6 +34,13 @@ _LETTER: Final = rf"[^\W{''.join(sorted(HANGUL_FILLERS))}]"
 _CHANNEL_NAME: Final = re.compile(rf"{_LETTER}(?:{_LETTER}|[.-]){{0,63}}")
 # All of Unicode's category Cc but tab and line feed.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Unicode's stream-safe form (UAX #15) stops there, as no language needs more. Normalising sorts each run of marks with
+# work that is quadratic: a text of nothing else would hold up everybody for a third of a second.
+_MAX_MARKS: Final = 30
+
+
+class TooLongError(ValueError):
+    """A text has more bytes than a message may have."""
 
 
 class ChannelKind(Enum):
@@ -107,10 +114,16 @@ def members_of_direct(channel: ChannelId) -> tuple[UserId, ...]:
 
 
 def clean_text(text: str) -> str:
-    """Bring a message's text into its stored form: NFC, line feeds only, no trailing blank. Raises ValueError.
+    """Bring a message's text into its stored form: NFC, line feeds only, no trailing blank.
 
     Control characters other than tab and line feed are refused and not removed: what is stored is what the author saw.
+
+    Raises:
+        TooLongError: more than MAX_TEXT_BYTES of UTF-8, in the stored form.
+        ValueError: empty, or with what no text may hold.
     """
+    if _has_long_run_of_marks(text):
+        raise ValueError(f"the text has more than {_MAX_MARKS} combining marks in a row")
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
     # Before the trailing blank goes, because Python counts some control characters as blank.
     if _CONTROL.search(text) is not None:
@@ -123,5 +136,14 @@ def clean_text(text: str) -> str:
     except UnicodeEncodeError as error:
         raise ValueError("the text has half a surrogate pair") from error
     if size_bytes > MAX_TEXT_BYTES:
-        raise ValueError(f"the text is longer than {MAX_TEXT_BYTES} bytes of UTF-8")
+        raise TooLongError(f"the text is longer than {MAX_TEXT_BYTES} bytes of UTF-8")
     return text
+
+
+def _has_long_run_of_marks(text: str) -> bool:
+    # Each run that is too long has one of every 31st character, so that this costs an ordinary text next to nothing.
+    step = _MAX_MARKS + 1
+    if not any(map(unicodedata.combining, text[_MAX_MARKS::step])):
+        return False
+    classes = bytes(map(unicodedata.combining, text))
+    return max(map(len, classes.split(b"\0"))) > _MAX_MARKS

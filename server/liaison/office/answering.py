@@ -14,6 +14,7 @@ from liaison.core.identifiers import (
     ChannelId,
     ChannelKind,
     Millis,
+    TooLongError,
     UserId,
     clean_text,
     direct_channel,
@@ -304,7 +305,7 @@ def _stored_text(text: str) -> str:
     try:
         return clean_text(text)
     except ValueError as error:
-        code = ErrorCode.TOO_LARGE if "longer" in str(error) else ErrorCode.INVALID
+        code = ErrorCode.TOO_LARGE if isinstance(error, TooLongError) else ErrorCode.INVALID
         raise Refused(code, str(error)) from error
 
 

@@ -28,7 +28,7 @@ from liaison.core.dispatch_register import (
     proceed,
 )
 from liaison.core.entries import Draft, Precedence
-from liaison.core.identifiers import DelegationId, Millis, clean_text
+from liaison.core.identifiers import DelegationId, Millis, TooLongError, clean_text
 from liaison.core.permissions import Action
 from liaison.core.register_channels import DISPATCHES, own_dispatches
 from liaison.core.rights import Role
@@ -376,5 +376,5 @@ def _clean(text: str) -> str:
     try:
         return clean_text(text)
     except ValueError as error:
-        code = ErrorCode.TOO_LARGE if "longer" in str(error) else ErrorCode.INVALID
+        code = ErrorCode.TOO_LARGE if isinstance(error, TooLongError) else ErrorCode.INVALID
         raise Refused(code, str(error)) from error

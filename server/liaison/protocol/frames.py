@@ -15,8 +15,9 @@ Seq = Annotated[int, Meta(ge=0, le=limits.MAX_SAFE_INTEGER)]
 Channel = Annotated[str, Meta(min_length=1, max_length=limits.MAX_CHANNEL_CHARS)]
 User = Annotated[str, Meta(min_length=1, max_length=limits.MAX_USER_CHARS)]
 Key = Annotated[str, Meta(min_length=1, max_length=limits.MAX_KEY_CHARS)]
-# Code points; the bound in bytes is checked once the text has its stored form.
-Text = Annotated[str, Meta(min_length=1, max_length=limits.MAX_TEXT_BYTES)]
+# How long it may be is counted in bytes of the stored form, by `core/identifiers.py`, which tells `too_large` from
+# `invalid`. The schema has a bound for those who read it.
+Text = Annotated[str, Meta(min_length=1, extra_json_schema={"maxLength": limits.MAX_TEXT_BYTES})]
 Mentions = Annotated[list[User], Meta(max_length=limits.MAX_MENTIONS)]
 PageLimit = Annotated[int, Meta(ge=1, le=limits.MAX_PAGE_MESSAGES)]
 Availability = Literal["active", "idle", "away", "dnd"]
