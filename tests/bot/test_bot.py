@@ -188,8 +188,21 @@ def test_handler_needs_a_channel_and_a_timer_a_time() -> None:
     bot = Bot("ws://harness", TOKEN)
     with pytest.raises(ValueError, match="at least one channel"):
         bot.on_message()
+    with pytest.raises(ValueError, match="at least one channel"):
+        # As a decorator without its brackets: the handler would be taken for a channel, and never be called.
+        bot.on_message(echo_bot)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="greater than 0"):
         bot.every(0)
+
+
+def test_handler_that_is_not_async_is_refused_when_it_is_registered() -> None:
+    bot = Bot("ws://harness", TOKEN)
+
+    def plain(*_: object) -> None: ...
+
+    for register in (bot.on_message(GENERAL), bot.command("!x", GENERAL), bot.every(1), bot.on_start):
+        with pytest.raises(TypeError, match="async def plain"):
+            register(plain)  # type: ignore[type-var]
 
 
 # The cursor
@@ -407,6 +420,8 @@ def test_environment_names_what_is_missing(tmp_path: Path) -> None:
         Bot.from_env({"LIAISON_URL": "wss://office.example"})
     with pytest.raises(SystemExit, match="LIAISON_TOKEN_FILE can't be read"):
         Bot.from_env({"LIAISON_URL": "wss://office.example", "LIAISON_TOKEN_FILE": str(tmp_path / "none")})
+    with pytest.raises(SystemExit, match=r"LIAISON_URL: '127\.0\.0\.1:8000' is no office's address"):
+        Bot.from_env({"LIAISON_URL": "127.0.0.1:8000", "LIAISON_TOKEN": TOKEN})
 
 
 def test_environment_may_name_files_for_token_and_cursor(tmp_path: Path) -> None:

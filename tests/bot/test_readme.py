@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from liaison.bot import IncomingMessage
 from tests.bot.peer import Peer, listening, message
 from tests.bot.programs import SERVER, finished, program
 
@@ -51,6 +52,12 @@ async def test_client_alone(tmp_path: Path) -> None:
         await talk.send(message(7, "Gate 3 opens at 14:00", sender="south-bot"))
         output, _ = await finished(process)
         assert output == "on the record as 7\nsouth-bot Gate 3 opens at 14:00\n"
+
+
+def test_what_a_message_has_is_told() -> None:
+    (told,) = re.findall(r"^A message has (.*?)\. Answer by ", README, re.DOTALL | re.MULTILINE)
+    has = {name for name in vars(IncomingMessage) if not name.startswith("_")} | {"entry"}
+    assert set(re.findall(r"`(\w+)`", told)) | {"reply", "react"} == has
 
 
 def test_readme_states_the_numbers_that_the_code_has() -> None:

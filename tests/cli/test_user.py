@@ -66,6 +66,11 @@ def test_adding_is_refused_in_one_line_that_says_why(
     assert len(liaison.ok("user", "list").lines) == 1
 
 
+def test_what_is_wrong_is_said_before_a_password_is_asked_for(liaison: CommandLine) -> None:
+    finished = liaison.on("user", "add", "lee", "--delegation", "east")
+    assert (finished.code, "there is no delegation 'east'" in finished.stderr) == (Exit.BAD, True), finished.stderr
+
+
 def test_without_a_terminal_a_file_must_hold_the_password(liaison: CommandLine, tmp_path: Path) -> None:
     finished = liaison.on("user", "add", "kim", "--delegation", "south")
     assert (finished.code, "--password-file" in finished.stderr) == (Exit.USAGE, True)

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import urllib.request
@@ -16,6 +17,7 @@ import pytest
 
 from liaison.bot import Client
 from tests.bot.programs import finished, program
+from tests.cli.command_line import PASSWORD, CommandLine
 from tests.docs.markdown import document, python_blocks
 from tests.live_server import LiveServer
 
@@ -72,6 +74,19 @@ async def ask_until_cancelled(server: LiveServer) -> None:
     for number in itertools.count():
         await asyncio.to_thread(say, server, "!echo 안녕", f"ask-{number}")
         await asyncio.sleep(1)
+
+
+def test_an_office_is_begun_by_the_commands_that_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = re.findall(r"^```\npip install [^\n]*\n(liaison .*?)^```", README, re.DOTALL | re.MULTILINE)
+    user, channel, serve = (shlex.split(line)[1:] for line in block.splitlines())
+    monkeypatch.chdir(tmp_path)
+    liaison = CommandLine(tmp_path / "data")
+    for command in ([*user, "--password-file", "-"], channel):
+        done = liaison.run(*command, stdin=f"{PASSWORD}\n")
+        assert done.code == 0, done.stderr
+    assert [account["role"] for account in liaison.ok("user", "list", "--json").json] == ["head"]
+    # Options are looked at before the help is shown.
+    assert liaison.run(*serve, "--help").code == 0
 
 
 def curl_commands() -> list[str]:

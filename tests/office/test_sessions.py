@@ -60,7 +60,10 @@ def test_a_token_that_lets_nobody_in_ends_the_session_with_one_answer_for_all(to
         seat = whole.open()
         await seat.ask("connect", token=token)
         [error] = seat.wire.of("error")
-        assert (error["name"], error["message"]) == ("unauthenticated", "sign in first, or again")
+        assert (error["name"], error["message"]) == (
+            "unauthenticated",
+            "there is no token or sign-in here, or none that lets anybody in",
+        )
         assert seat.close_code == 4501
 
     in_office(scenario)

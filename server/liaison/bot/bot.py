@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import inspect
 import logging
 import os
 import secrets
@@ -17,9 +18,9 @@ from liaison.bot.client import Client
 from liaison.bot.cursor import BrokenCursorError, Cursors, FileCursors, MemoryCursors, Position, default_path
 from liaison.bot.errors import CONFLICT, BotError, FinalClose, Refused
 from liaison.bot.feed import Feed
-from liaison.bot.link import Dial
+from liaison.bot.link import Dial, socket_url
 from liaison.bot.loop_breaker import LoopBreaker
-from liaison.bot.messages import Fields, Message, Published
+from liaison.bot.messages import Attachment, Fields, Message, Published
 from liaison.bot.timekeeping import SystemTime, Time
 
 _log = logging.getLogger(__name__)
@@ -80,6 +81,11 @@ class IncomingMessage:
         """When the server stored it: milliseconds since 1970, UTC."""
         return self.entry.time_ms
 
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """The files that come with it. Raises MalformedFrame."""
+        return self.entry.attachments
+
     async def reply(self, text: str) -> Published | None:
         """Answer in the message's channel, with a reference to it.
 
@@ -125,7 +131,11 @@ class Bot:
         """`replay="resume"` goes on where the bot stopped, from the newest message on its first start; "none" always
         begins at the newest. `cursor_file` is where that is kept, by default below XDG_STATE_HOME. Other bounds for the
         loop breaker are set by `bot.loop_breaker = LoopBreaker(…)`.
+
+        Raises:
+            ValueError: `url` is no office's address.
         """
+        socket_url(url)
         self._url = url
         self._token = token
         self._replay = replay
@@ -155,17 +165,20 @@ class Bot:
     ) -> "Bot":
         """Take LIAISON_URL, LIAISON_TOKEN (or the file LIAISON_TOKEN_FILE) and, if set, LIAISON_CURSOR (a file).
 
-        Ends the process with a message that says what is missing.
+        Ends the process with a message that says what is missing or no address.
         """
         cursor_file = environment.get("LIAISON_CURSOR")
-        return cls(
-            _required(environment, "LIAISON_URL", "the office's address, such as wss://office.example"),
-            _token(environment),
-            replay=replay,
-            cursor_file=Path(cursor_file) if cursor_file else None,
-            include_bots=include_bots,
-            include_own=include_own,
-        )
+        try:
+            return cls(
+                _required(environment, "LIAISON_URL", "the office's address, such as wss://office.example"),
+                _token(environment),
+                replay=replay,
+                cursor_file=Path(cursor_file) if cursor_file else None,
+                include_bots=include_bots,
+                include_own=include_own,
+            )
+        except ValueError as error:
+            raise SystemExit(f"LIAISON_URL: {error}") from error
 
     def __repr__(self) -> str:
         return f"Bot({self._url!r}, '***')"
@@ -174,10 +187,11 @@ class Bot:
 
     def on_message(self, *channels: str) -> Callable[[M], M]:
         """Call the handler with each new text in these channels."""
-        if not channels:
+        if not channels or not all(isinstance(channel, str) for channel in channels):
             raise ValueError('name at least one channel: @bot.on_message("joint/general")')
 
         def register(handler: M) -> M:
+            _check_is_async(handler)
             for channel in channels:
                 self._message_handlers.setdefault(channel, []).append(handler)
             return handler
@@ -188,6 +202,8 @@ class Bot:
         """Call the handler with messages that are `word`, alone or followed by a blank; and with what follows it."""
 
         def register(handler: C) -> C:
+            _check_is_async(handler)
+
             async def on_command(message: IncomingMessage) -> None:
                 first, _, arguments = message.text.partition(" ")
                 if first == word:
@@ -200,6 +216,7 @@ class Bot:
 
     def on_start(self, handler: P) -> P:
         """Call the handler once, when the bot is connected for the first time."""
+        _check_is_async(handler)
         self._start_handlers.append(handler)
         return handler
 
@@ -209,6 +226,7 @@ class Bot:
             raise ValueError("a timer needs a time greater than 0")
 
         def register(handler: P) -> P:
+            _check_is_async(handler)
             self._timers.append((seconds, handler))
             return handler
 
@@ -441,6 +459,12 @@ async def _guarded(what: str, work: Awaitable[None]) -> None:
     except Exception:  # noqa: BLE001 - a handler is somebody else's code, and its errors must not kill the bot
         reference = secrets.token_hex(4)
         _log.exception("%s failed (reference %s); the bot goes on", what, reference)
+
+
+def _check_is_async(handler: Callable[..., object]) -> None:
+    # Only a plain function is sure to give nothing that could be awaited; it would fail at each message instead.
+    if inspect.isfunction(handler) and not inspect.iscoroutinefunction(handler):
+        raise TypeError(f"a handler is an async function: async def {handler.__name__}(…)")
 
 
 async def _wait(event: asyncio.Event) -> None:

@@ -8,6 +8,7 @@ from liaison.cli.passwords import password_option, read_password
 from liaison.cli.settings import json_option, office_options
 from liaison.cli.tables import show_json, show_table
 from liaison.config import Config
+from liaison.core.account_rules import check_account
 from liaison.core.identifiers import DelegationId, UserId
 from liaison.core.rights import Account, Role
 from liaison.wiring import BackOffice
@@ -39,6 +40,11 @@ def add(
         sides = " or ".join(config.delegations)
         raise Failure(f"whose side is {name_of_user} on? Give --delegation {sides}", Exit.USAGE)
     account = Account(UserId(name_of_user), name or name_of_user, DelegationId(delegation), Role(role))
+    try:
+        # Nobody is to type a password twice only to hear that the name won't do.
+        check_account(account, tuple(map(DelegationId, config.delegations)))
+    except ValueError as error:
+        raise Failure(str(error)) from error
     password = read_password(name_of_user, password_file)
 
     async def work(office: BackOffice) -> None:
