@@ -54,6 +54,23 @@ async def test_those_of_one_turn_fly_together_and_later_ones_with_the_next() -> 
     assert [task.result() for task in first + second] == ["1", "2", "3", "4"]
 
 
+async def test_one_who_lands_and_has_more_at_hand_flies_with_those_who_wait() -> None:
+    airport = Airport()
+
+    async def fly_twice() -> None:
+        await airport.desk.board(1)
+        await airport.desk.board(2)
+
+    task = asyncio.create_task(fly_twice())
+    await turn()
+    waiting = airport.board(3)
+    await turn()
+    await airport.land()
+    assert airport.aboard == [[1], [3, 2]]
+    await airport.land()
+    await asyncio.gather(task, *waiting)
+
+
 async def test_a_flight_takes_what_fits_but_always_one() -> None:
     airport = Airport(max_size=10)
     airport.board(6, 4, 1, 99, 1)

@@ -43,6 +43,9 @@ class Flights(Generic[Item, Result]):
 
     def _take_off(self) -> None:
         aboard = self._take()
+        if not aboard:
+            self._is_under_way = False
+            return
         try:
             flight = self._fly([passenger.item for passenger in aboard])
         except Exception as error:  # noqa: BLE001 # belongs to those aboard
@@ -75,10 +78,11 @@ class Flights(Generic[Item, Result]):
         self._go_on()
 
     def _go_on(self) -> None:
-        if self._waiting:
-            self._take_off()
-        else:
-            self._is_under_way = False
+        """Take off again, behind those who are told of this flight only now and have the next thing at hand.
+
+        Else two who always have more would take turns, and each wait for every flight of the other.
+        """
+        asyncio.get_running_loop().call_soon(self._take_off)
 
     @staticmethod
     def _answer(aboard: Sequence[_Passenger[Item, Result]], results: Sequence[Result | Exception]) -> None:
