@@ -226,8 +226,12 @@ class Site:
 
 
 @contextmanager
-def site(*, fsync: bool = False) -> Iterator[Site]:
-    """Run a site. With `fsync` PostgreSQL waits for the disk: nothing here takes the power away, so it needn't."""
+def site(*, fsync: bool = False, is_straight: bool = False) -> Iterator[Site]:
+    """Run a site. With `fsync` PostgreSQL waits for the disk: nothing here takes the power away, so it needn't.
+
+    With `is_straight` the nodes reach the stores past their proxies, which share the harness's interpreter with all
+    clients: what is measured in milliseconds would be theirs.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="liaison-torture-")))
         settings = {"fsync": "on" if fsync else "off", "max_connections": "100", "log_min_messages": "fatal"}
@@ -238,7 +242,7 @@ def site(*, fsync: bool = False) -> Iterator[Site]:
         # A first look makes the people; the nodes find them there.
         steward.administer(_nothing)
         steward.token("first", "south", ["joint/general"])
-        nodes = [stack.enter_context(_node(folder, name, postgres, redis)) for name in NODES]
+        nodes = [stack.enter_context(_node(folder, name, postgres, redis, is_straight=is_straight)) for name in NODES]
         with ThreadPoolExecutor(len(nodes)) as threads:
             list(threads.map(Node.start, nodes))
         yield Site(nodes, postgres, redis, steward, disk)
@@ -249,15 +253,17 @@ async def _nothing(office: BackOffice) -> None:
 
 
 @contextmanager
-def _node(folder: Path, name: str, postgres: PostgresServer, redis: RedisServer) -> Iterator[Node]:
+def _node(
+    folder: Path, name: str, postgres: PostgresServer, redis: RedisServer, *, is_straight: bool
+) -> Iterator[Node]:
     host = _bindable(NODES[name])
     with (
         TcpProxy(postgres.port, is_postgres=True) as to_postgres,
         TcpProxy(redis.port) as to_redis,
     ):
         settings = {
-            **_settings(postgres.url(port=to_postgres.port, password="")),
-            "LIAISON_REDIS__URL": f"redis://127.0.0.1:{to_redis.port}",
+            **_settings(postgres.url(port=postgres.port if is_straight else to_postgres.port, password="")),
+            "LIAISON_REDIS__URL": f"redis://127.0.0.1:{redis.port if is_straight else to_redis.port}",
             "LIAISON_SERVER__NODE": name,
             # All clients come from one address, and catch up as fast as they can.
             "LIAISON_LIMITS__CONNECTS_PER_ADDRESS_PER_S": "0",
