@@ -9,48 +9,18 @@ written in bench/SCALING.md.
 """
 
 import argparse
-import asyncio
 import json
 import os
-import tempfile
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
-from itertools import count
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from bench import plots, servers
+from bench import histories, plots, servers
 from bench.loads import Figures, Work, generator_built, run
-from liaison.adapters.sql_engine import open_database
-from liaison.adapters.sql_log import SqlLog
-from liaison.core.entries import Draft, EntryKind
-from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 
 RESULTS: Final = servers.HERE / "results"
 SECONDS: Final = 3.0
 CLOCK_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
-_WORDS: Final = [
-    "남북",
-    "공동연락사무소",
-    "오전",
-    "통화",
-    "수신",
-    "확인",
-    "댐",
-    "방류",
-    "일정",
-    "전달",
-    "회신",
-    "요청",
-    "도로",
-    "점검",
-    "산불",
-    "기상",
-    "통보",
-    "회의",
-    "의제",
-]
 
 
 def subscribers(generator: Path) -> Iterator[Figures]:
@@ -106,60 +76,8 @@ def _cpu_s(pid: int) -> float:
 
 def history(_generator: Path) -> Iterator[Figures]:
     """The log itself, on SQLite: what an append, a page, a resume and a search cost when so much is there already."""
-    with tempfile.TemporaryDirectory(prefix="liaison-bench-") as folder:
-        yield from asyncio.run(_histories(Path(folder) / "office.db"))
-
-
-async def _histories(path: Path) -> list[Figures]:
-    database = open_database(path)
-    log = SqlLog(database)
-    channel = ChannelId("joint/bench-0")
-    numbers = count()
-    rows = []
-
-    async def append(batches: int) -> float:
-        began = time.process_time()
-        for _ in range(batches):
-            await log.append(channel, [_draft(next(numbers)) for _ in range(100)], Millis(int(time.time() * 1000)))
-        return (time.process_time() - began) * 1e6 / batches / 100
-
-    async def cost_us(times: int, work: Callable[[], Awaitable[object]]) -> float:
-        began = time.process_time()
-        for _ in range(times):
-            await work()
-        return (time.process_time() - began) * 1e6 / times
-
-    async def head_now() -> int:
-        return (await log.heads([channel]))[channel].seq
-
-    for size in (10_000, 100_000, 1_000_000):
-        await append((size - await head_now()) // 100 - 20)
-        appended_us = await append(20)
-        # Bound now, as what it reads is to be of this head.
-        last = partial(log.read, channel, after=await head_now() - 50, limit=100, max_bytes=1 << 16)
-        rows.append(
-            {
-                "messages": await head_now(),
-                "append_us": round(appended_us, 1),
-                "resume_50_us": round(await cost_us(100, last), 1),
-                "oldest_50_us": round(
-                    await cost_us(100, lambda: log.read(channel, after=0, limit=50, max_bytes=1 << 16)), 1
-                ),
-                "heads_us": round(await cost_us(100, lambda: log.heads([channel])), 1),
-                "search_us": round(
-                    await cost_us(20, lambda: log.search("댐 방류", [channel], before_ms=None, limit=20)), 1
-                ),
-            }
-        )
-    await database.close()
-    return rows
-
-
-def _draft(number: int) -> Draft:
-    words = " ".join(_WORDS[(number * step) % len(_WORDS)] for step in (1, 3, 5, 7, 11, 13))
-    side = "south" if number % 2 else "north"
-    text = f"{words} {number}"
-    return Draft(UserId(f"{side}-bench"), DelegationId(side), f"k{number}", EntryKind.TEXT, text=text)
+    with histories.filled() as folder:
+        yield from histories.measured(folder)
 
 
 CURVES: Final[dict[str, Callable[[Path], Iterator[Figures]]]] = {
