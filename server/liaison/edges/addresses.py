@@ -6,10 +6,9 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
-from aiohttp import web
-
 from liaison.core.identifiers import Millis
 from liaison.core.token_bucket import TokenBucket
+from liaison.edges.request_head import RequestHead
 from liaison.ports.clock import Clock
 from liaison.protocol.errors import ErrorCode, Unavailable
 
@@ -111,11 +110,11 @@ class ClientPace:
         self._clock = clock
         self._trusted = trusted
 
-    def address(self, request: web.Request) -> str:
+    def address(self, request: RequestHead) -> str:
         """Give the client's address; empty for a socket that has none."""
         return client_address(request.remote or "", request.headers.getall("X-Forwarded-For", []), self._trusted)
 
-    def admit(self, request: web.Request) -> str:
+    def admit(self, request: RequestHead) -> str:
         """Count a connect and give the client's address. Raises Unavailable(RATE_LIMITED)."""
         address = self.address(request)
         if is_trusted(request.remote or "", self._trusted):

@@ -36,6 +36,7 @@ class Shared:
     """What the endpoints of a node have in common beside its office."""
 
     group: ConnectionGroup
+    upgrades: Upgrades
     pace: ClientPace
     metrics: Metrics
 
@@ -46,8 +47,7 @@ def build_app(office: Office, settings: EdgeSettings, shared: Shared) -> web.App
     table = routes(Api(office, shared.group, shared.pace, settings))
     for route in table:
         app.router.add_route(route.method, route.pattern, route.handler)
-    upgrades = Upgrades(office, shared.group, shared.pace, settings)
-    app.router.add_get(WEBSOCKET_PATH, upgrades.upgrade, allow_head=False)
+    app.router.add_get(WEBSOCKET_PATH, shared.upgrades.upgrade, allow_head=False)
     app.router.add_get(OPENAPI_PATH, _describer(table))
     app.add_routes(Health(office, office.clock).routes())
     app.add_routes(Pages(settings).routes())

@@ -10,6 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
+from liaison.edges.request_head import RequestHead
 from liaison.protocol.errors import ErrorCode, Refused
 from liaison.protocol.limits import MAX_TOKEN_CHARS
 from liaison.protocol.names import SESSION_COOKIE
@@ -30,7 +31,7 @@ def cookie_name(*, uses_tls: bool) -> str:
     return f"__Host-{SESSION_COOKIE}" if uses_tls else SESSION_COOKIE
 
 
-def presented(request: web.Request, *, uses_tls: bool) -> Presented:
+def presented(request: RequestHead, *, uses_tls: bool) -> Presented:
     """Read the secret a request came with. Raises Refused for an Authorization header that is no bearer token."""
     header = request.headers.get("Authorization")
     if header is not None:
@@ -41,7 +42,7 @@ def presented(request: web.Request, *, uses_tls: bool) -> Presented:
     return Presented(request.cookies.get(cookie_name(uses_tls=uses_tls), "")[:MAX_TOKEN_CHARS], is_cookie=True)
 
 
-def has_allowed_origin(request: web.Request, allowed_origins: Collection[str]) -> bool:
+def has_allowed_origin(request: RequestHead, allowed_origins: Collection[str]) -> bool:
     """Whether there is one Origin header and it is allowed. Origins are compared whole, byte by byte."""
     origins = request.headers.getall("Origin", [])
     return len(origins) == 1 and origins[0] in allowed_origins

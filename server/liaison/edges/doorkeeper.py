@@ -18,6 +18,8 @@ from liaison.ports.clock import Clock
 from liaison.protocol.limits import SLOW_TIMEOUT_MS
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+# Makes a connection's first bytes a socket, if they ask for one as nearly all do; or does nothing and says so.
+UpgradePlain = Callable[[asyncio.Transport, bytes], bool]
 
 _WRITE_BUFFER_BYTES: Final = 64 * 1024
 
@@ -40,6 +42,8 @@ class Doorkeeper:
         self._pace = pace
         self._trusted_proxies = settings.trusted_proxies
         self._on_refused = on_refused
+        # Those that have sent nothing yet: nobody else knows of them.
+        self.silent: set[DoorProtocol] = set()
 
     def admits(self, address: str) -> bool:
         """Count a connect of this peer, and say whether it may. Those behind a trusted proxy are counted by request."""
@@ -50,40 +54,51 @@ class Doorkeeper:
             return False
         return True
 
-    def protocol_factory(self, server: web.Server) -> Callable[[], "DoorProtocol"]:
+    def protocol_factory(self, server: web.Server, upgrade_plain: UpgradePlain) -> Callable[[], "DoorProtocol"]:
         """Give what the event loop calls for each accepted connection."""
-        return lambda: DoorProtocol(self, server())
+        return lambda: DoorProtocol(self, server, upgrade_plain)
+
+    def drop_silent(self) -> None:
+        """End the connections that have sent nothing yet."""
+        for door in list(self.silent):
+            door.on_due(0)
+
+
+def no_upgrade(_transport: asyncio.Transport, _data: bytes) -> bool:
+    """For listeners that have no socket."""
+    return False
 
 
 class DoorProtocol(asyncio.Protocol):
     """Stands between the transport and aiohttp's handler, and drops the connection when its one deadline passes.
 
+    The handler is made when the first bytes come, for most connections that ever come need none.
+
     The deadline is for: the next request to be complete, once its first byte or the connection itself has come; the
     peer to take the response; an idle connection to be used again. None runs while a request is being carried out.
     """
 
-    __slots__ = ("_door", "_handler", "_has_more", "_request", "_transport")
+    __slots__ = ("_door", "_handler", "_has_more", "_request", "_server", "_transport", "_upgrade_plain")
 
-    def __init__(self, door: Doorkeeper, handler: web.RequestHandler) -> None:
+    def __init__(self, door: Doorkeeper, server: web.Server, upgrade_plain: UpgradePlain) -> None:
         self._door = door
-        self._handler: web.RequestHandler | None = handler
+        self._server = server
+        self._upgrade_plain = upgrade_plain
+        self._handler: web.RequestHandler | None = None
         self._transport: asyncio.Transport | None = None
         self._request: web.Request | None = None
         self._has_more = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let the peer in, or drop it at once: a refusal that is written would cost more than it tells."""
-        assert self._handler is not None
         # uvloop's transports are none by inheritance.
         transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         if not self._door.admits(peer[0] if isinstance(peer, tuple) else ""):
-            self._handler = None
             transport.abort()
             return
         self._transport = transport
-        transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
-        self._handler.connection_made(transport)
+        self._door.silent.add(self)
         # From now on and not from its first byte, or a silent start would double a trickling request's time.
         self._has_more = True
         self._expect_request()
@@ -91,7 +106,15 @@ class DoorProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Pass on, and begin to count when these are the first bytes of a request."""
         if self._handler is None:
-            return
+            if self._transport is None:
+                return
+            self._door.silent.discard(self)
+            if self._upgrade_plain(self._transport, data):
+                self.hand_over()
+                return
+            self._transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
+            self._handler = self._server()
+            self._handler.connection_made(self._transport)
         if self._request is None:
             if not self._has_more:
                 self._has_more = True
@@ -146,6 +169,7 @@ class DoorProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._door.wheel.cancel(self)
+        self._door.silent.discard(self)
         self._transport = None
         if self._handler is not None:
             self._handler.connection_lost(exc)

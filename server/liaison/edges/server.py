@@ -15,11 +15,12 @@ from aiohttp.http_exceptions import HttpProcessingError
 from liaison.edges.addresses import ClientPace, ConnectPace
 from liaison.edges.app import Shared, build_app, build_metrics_app
 from liaison.edges.coalescing import ConnectionGroup
-from liaison.edges.doorkeeper import Doorkeeper
+from liaison.edges.doorkeeper import Doorkeeper, UpgradePlain, no_upgrade
 from liaison.edges.metrics import Metrics
 from liaison.edges.responses import SECURITY_HEADERS
 from liaison.edges.settings import EdgeSettings
 from liaison.edges.timer_wheel import TimerWheel
+from liaison.edges.websocket import Upgrades
 from liaison.office.office import Office
 from liaison.protocol.close_codes import CloseCode
 
@@ -109,8 +110,9 @@ class EdgeServer:
         metrics.watch("liaison_draining", lambda: office.is_draining)
         pace = ConnectPace(settings.connects_per_address_per_s)
         self._door = Doorkeeper(self._wheel, office.clock, pace, settings, on_refused=metrics.connect_refused)
-        shared = Shared(self._group, ClientPace(pace, office.clock, settings.trusted_proxies), metrics)
-        self._app = build_app(office, settings, shared)
+        client_pace = ClientPace(pace, office.clock, settings.trusted_proxies)
+        self._upgrades = Upgrades(office, self._group, client_pace, settings)
+        self._app = build_app(office, settings, Shared(self._group, self._upgrades, client_pace, metrics))
         self._metrics_app = build_metrics_app(office, settings, metrics)
         self._servers: list[asyncio.Server] = []
 
@@ -129,8 +131,8 @@ class EdgeServer:
         self._wheel.start()
         try:
             async with (
-                self._accepting(self._app, listeners, tls) as servers,
-                self._accepting(self._metrics_app, metrics_listeners, None),
+                self._accepting(self._app, listeners, tls, self._upgrades.upgrade_plain) as servers,
+                self._accepting(self._metrics_app, metrics_listeners, None, no_upgrade),
             ):
                 self._servers = servers
                 try:
@@ -149,7 +151,11 @@ class EdgeServer:
 
     @asynccontextmanager
     async def _accepting(
-        self, app: web.Application, listeners: Sequence[socket.socket], tls: ssl.SSLContext | None
+        self,
+        app: web.Application,
+        listeners: Sequence[socket.socket],
+        tls: ssl.SSLContext | None,
+        upgrade_plain: UpgradePlain,
     ) -> AsyncIterator[list[asyncio.Server]]:
         runner = web.AppRunner(
             app,
@@ -166,7 +172,7 @@ class EdgeServer:
         servers: list[asyncio.Server] = []
         try:
             assert runner.server is not None
-            factory = self._door.protocol_factory(runner.server)
+            factory = self._door.protocol_factory(runner.server, upgrade_plain)
             loop = asyncio.get_running_loop()
             timeout_s = self._settings.handshake_timeout_ms / 1000 if tls is not None else None
             for listener in listeners:
@@ -178,4 +184,5 @@ class EdgeServer:
         finally:
             for server in servers:
                 server.close()
+            self._door.drop_silent()
             await runner.cleanup()
