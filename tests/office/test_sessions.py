@@ -62,7 +62,7 @@ def test_a_token_that_lets_nobody_in_ends_the_session_with_one_answer_for_all(to
         [error] = seat.wire.of("error")
         assert (error["name"], error["message"]) == (
             "unauthenticated",
-            "there is no token or sign-in here, or none that lets anybody in",
+            "sign in first or again, or bring a token that is valid",
         )
         assert seat.close_code == 4501
 

@@ -158,7 +158,7 @@ class Registry:
         now_ms = self._clock.wall_ms()
         credential = self._credential(secret)
         if credential is None or not self._rights.credential_is_live(credential.digest, now_ms):
-            raise Refused(ErrorCode.UNAUTHENTICATED, "there is no token or sign-in here, or none that lets anybody in")
+            raise Refused(ErrorCode.UNAUTHENTICATED, "sign in first or again, or bring a token that is valid")
         self._uses[credential.digest] = now_ms
         return Actor(self._rights.accounts[credential.user], credential.digest)
 
