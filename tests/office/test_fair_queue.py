@@ -103,11 +103,12 @@ def test_a_user_with_too_much_waiting_is_told_so_and_nobody_else_is() -> None:
     [
         (["south-1"] * MAX_BATCH_MESSAGES, [MAX_BATCH_MESSAGES]),
         (["south-1", "south-2"] * 66, [16, 16, MAX_BATCH_MESSAGES]),
+        (["south-1"] * 130 + ["north-1"] * 2, [16, 16, MAX_BATCH_MESSAGES]),
         (["south-1", "north-1"] * 66, [MAX_BATCH_MESSAGES, 32]),
     ],
-    ids=["a burst", "a flood", "both sides"],
+    ids=["a burst", "a flood", "a flood beside others", "both sides"],
 )
-def test_a_side_that_floods_alone_gets_short_commits_until_a_batch_is_left(
+def test_what_one_side_floods_with_is_committed_in_short_batches_until_one_is_left(
     senders: list[str], batches: list[int]
 ) -> None:
     async def scenario(desk: Desk) -> None:

@@ -24,9 +24,10 @@ class Turns(Generic[T]):
         return self._length
 
     @property
-    def sides(self) -> int:
-        """How many sides have something waiting."""
-        return len(self._sides)
+    def beside_most(self) -> int:
+        """How many wait that are not of the side with most."""
+        of_sides = (sum(map(len, users.values())) for users in self._sides.values())
+        return self._length - max(of_sides, default=0)
 
     def waiting_of(self, side: str, user: str) -> int:
         """Give how many of a user's wait."""

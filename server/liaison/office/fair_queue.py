@@ -28,9 +28,9 @@ class FairQueue(Generic[Q]):
         return len(self._turns)
 
     @property
-    def sides(self) -> int:
-        """How many sides have something waiting."""
-        return self._turns.sides
+    def beside_most(self) -> int:
+        """How many wait that are not of the side with most."""
+        return self._turns.beside_most
 
     def waiting_of(self, side: DelegationId, user: UserId) -> int:
         """Give how many of a user's wait."""

@@ -28,8 +28,9 @@ _journal = structlog.get_logger(__name__)
 
 # A burst that takes longer to come in is no burst; a turn in which a node reads from many takes a millisecond or two.
 GATHERING_TURNS: Final = 8
-# While one side alone has more than a batch waiting. A commit of a hundred takes 4 to 10 ms, for which the other side's
-# next message would wait; one of sixteen takes 1 to 2, and costs the flood a fifth of its pace.
+# While more than a batch waits and nearly all of it is one side's. A commit of a hundred takes 4 to 10 ms, for which the
+# other side's next message would wait, and then for its own; one of sixteen takes 1 to 2, and costs the flood a fifth of
+# its pace.
 FLOOD_BATCH_MESSAGES: Final = 16
 
 
@@ -203,8 +204,8 @@ async def _gathered(queue: FairQueue[Submission]) -> None:
 
 
 def _is_flood(queue: FairQueue[Submission]) -> bool:
-    """One side alone, with more waiting than a batch takes: whoever comes now waits for the commit before them."""
-    return queue.sides == 1 and len(queue) > MAX_BATCH_MESSAGES
+    """One side with more waiting than a batch takes, beside which all that the other has finds room in a short one."""
+    return len(queue) > MAX_BATCH_MESSAGES and queue.beside_most <= FLOOD_BATCH_MESSAGES // 2
 
 
 def _take_later(queue: FairQueue[Submission], batch: list[Submission]) -> list[Submission]:
