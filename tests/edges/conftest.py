@@ -20,9 +20,9 @@ from liaison.adapters.sql_directory import SqlDirectory
 from liaison.adapters.sql_engine import memory_database
 from liaison.adapters.sql_log import SqlLog, SqlReadPositions
 from liaison.adapters.system_clock import SystemClock
-from liaison.core.identifiers import ChannelId, DelegationId, UserId
+from liaison.core.identifiers import ChannelId, DelegationId, Millis, UserId
 from liaison.core.profile import Delegation, Granularity, OfficeProfile
-from liaison.core.rights import Account, Channel, Role
+from liaison.core.rights import Account, Channel, Credential, CredentialKind, Role, digest_of
 from liaison.edges.metrics import Metrics
 from liaison.edges.server import EdgeServer, listen
 from liaison.edges.settings import EdgeSettings
@@ -32,6 +32,7 @@ from liaison.office.presence import PresenceFeed
 from liaison.office.registry import Registry
 from liaison.office.session_table import SessionTable
 from liaison.office.settings import OfficeSettings
+from liaison.ports.directory import Directory, Secrets
 from liaison.wiring import BackOffice
 from tests.live_server import LiveServer
 from tests.office.plain_passwords import PlainPasswords
@@ -151,6 +152,20 @@ async def furnish(accounts: Accounts, rooms: Sequence[str]) -> dict[str, str]:
     return tokens
 
 
+async def appoint(directory: Directory) -> dict[str, str]:
+    """Let in a head, a clerk and a guest of each side, whom no other test signs out, and ops, who are there."""
+    secrets = {"ops": "lsn_ops".ljust(47, "x")}
+    for side in ("south", "north"):
+        for name, role in (("head", Role.HEAD), ("clerk", Role.OFFICIAL), ("guest", Role.OFFICIAL)):
+            account = Account(UserId(f"{side}-{name}"), f"{side} {name}", DelegationId(side), role)
+            await directory.add_account(account, Secrets("", ""), actor="test")
+            secrets[account.user] = f"lsn_{side}_{name}".ljust(47, "x")
+    for user, secret in secrets.items():
+        credential = Credential(digest_of(secret), UserId(user), CredentialKind.TOKEN, "test", Millis(0), Millis(2**50))
+        await directory.add_credential(credential, actor="test")
+    return secrets
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> EdgeSettings:
     return EdgeSettings(
@@ -188,7 +203,7 @@ def sites_of_workers(
     rooms = [f"joint/room-{number}" for number in range(_ROOMS)]
 
     async def fill(office: BackOffice) -> dict[str, str]:
-        return await furnish(office.accounts, rooms)
+        return await furnish(office.accounts, rooms) | await appoint(office.directory)
 
     tokens = server.administer(fill)
     with server:
