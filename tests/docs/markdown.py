@@ -71,7 +71,15 @@ def examples(text: str) -> list[Example]:
 
 
 def python_blocks(text: str) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return _blocks(text, "python")
+
+
+def javascript_blocks(text: str) -> list[str]:
+    return _blocks(text, "js")
+
+
+def _blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 def fields(kind: type[msgspec.Struct], *, without: tuple[str, ...] = ("id",)) -> list[str]:
