@@ -30,8 +30,11 @@ ROOMS = Work(
     "rooms", "10 rooms × 10 subscribers, a publisher each, as fast as it goes", 100, 10, channels=10, window=100
 )
 SMALL_ROOMS = Work("rooms_light", "10 rooms × 10 subscribers, 200 messages/s", 100, 10, channels=10, rate=200)
+STEADY = Work("steady", "50 publishers × 100 subscribers, 1,000 messages/s", 100, 50, rate=1_000)
 
-ALL: Final = (HOT, SINGLE, ROOMS, SMALL_ROOMS)
+ALL: Final = (HOT, SINGLE, ROOMS, SMALL_ROOMS, STEADY)
+# How late an acknowledgement is that stands for a commit: the peers have none.
+OURS_ALONE: Final = (STEADY,)
 QUICK: Final = (HOT, SINGLE)
 
 Start = Callable[[Work], AbstractContextManager[servers.Target]]
@@ -72,6 +75,8 @@ def main() -> None:
         measured = {}
         for work in works:
             names = QUICK_SERVERS[work.name] if arguments.quick else tuple(SERVERS)
+            if work in OURS_ALONE:
+                names = ("liaison",)
             measured[work.name] = _measure(work, names, generator, rounds, seconds)
     _print_table(works, measured)
     if arguments.json:

@@ -404,7 +404,9 @@ static void greet_mqtt(struct connection *c, const uint8_t *packet) {
 static void on_answer(struct connection *c, const char *payload, size_t bytes, uint64_t at_ns) {
     int refused = memmem(payload, bytes < 64 ? bytes : 64, "error", 5) != NULL;
     if (refused && c->state != READY) {
-        fprintf(stderr, "refused: %.*s\n", (int)(bytes < 300 ? bytes : 300), payload);
+        fputs("refused: ", stderr);
+        for (size_t i = 0; i < bytes && i < 300; i++) fputc(payload[i] >= ' ' && payload[i] <= '~' ? payload[i] : '.', stderr);
+        fputc('\n', stderr);
         drop(c);
     } else if (c->state == SIGNING_IN && c->publishes) {
         become_ready(c);
@@ -685,7 +687,7 @@ int main(int argc, char **argv) {
     double cpu_before = cpu_seconds();
     uint64_t start = now_ns();
     int returning = options.missed ? options.subscribers : 0;
-    while ((ready + dead < all || resumed < returning) && now_ns() - start < 60000000000ull) {
+    while ((ready + dead < all || resumed < returning) && now_ns() - start < 110000000000ull) {
         while (begun < all && begun - ready - dead < CONNECTS_IN_FLIGHT) begin(begun++);
         turn(1);
     }

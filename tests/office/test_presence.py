@@ -13,6 +13,7 @@ from liaison.core.profile import Delegation, Granularity, OfficeProfile
 from liaison.core.rights import Account, Role
 from liaison.office.presence import PresenceFeed
 from liaison.office.presence_audience import BATCH_MS
+from liaison.office.presence_lease import GATHERING_MS
 from liaison.ports.presence import DeviceWrite, PresenceState
 from liaison.protocol.codec import WireFormat
 from tests.office.flaky_presence import FlakyPresence, SharedPresence
@@ -742,6 +743,27 @@ def test_first_change_is_told_at_once_and_the_rest_of_a_moment_in_one_frame() ->
         assert [moment - begun_ms for moment, _ in screen.events] == [0, BATCH_MS]
 
     simulated(body, nodes=2)
+
+
+def test_what_comes_soon_after_a_change_is_written_with_what_else_does() -> None:
+    async def body(office: Office, nodes: Sequence[Node]) -> None:
+        (node,) = nodes
+        write, batches = node.link.write, []
+
+        async def counted(incarnation: str, writes: Sequence[DeviceWrite]) -> None:
+            batches.append((office.now_ms() - begun_ms, len(writes)))
+            await write(incarnation, writes)
+
+        node.link.write = counted  # type: ignore[method-assign]
+        begun_ms = office.now_ms()
+        for n in range(2 * GATHERING_MS):
+            node.arrive(f"s{n}", replace(KIM, user=UserId(f"user{n}")))
+            await ms(1)
+        await ms(1000)
+        assert [at_ms for at_ms, _ in batches] == [0, GATHERING_MS, 2 * GATHERING_MS]
+        assert (batches[0][1], sum(number for _, number in batches)) == (1, 2 * GATHERING_MS)
+
+    simulated(body)
 
 
 def test_what_happens_and_is_undone_within_a_window_is_not_told() -> None:

@@ -6,8 +6,6 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from liaison.core.attachments import check_names, data_of
 from liaison.core.entries import Draft, EntryKind, Page, Precedence
 from liaison.core.identifiers import (
@@ -265,8 +263,8 @@ class Answers:
             row, membership = rights.channels.get(channel), rights.membership(user, channel)
             if row is not None and membership is not None:
                 position = positions[channel]
-                info = _channel_info(row, membership, position, reads.get(channel, 0))
-                infos.append(msgspec.structs.replace(info, suspended=channel in suspended))
+                read_seq, is_suspended = reads.get(channel, 0), channel in suspended
+                infos.append(_channel_info(row, membership, position, read_seq, is_suspended=is_suspended))
         return infos
 
     async def _open_direct(self, actor: Actor, command: frames.OpenDirect) -> frames.OpenDirectReply:
@@ -331,7 +329,9 @@ def _about(
     )
 
 
-def _channel_info(row: Channel, membership: Membership, position: Position, read_seq: int) -> frames.ChannelInfo:
+def _channel_info(
+    row: Channel, membership: Membership, position: Position, read_seq: int, *, is_suspended: bool
+) -> frames.ChannelInfo:
     kind = kind_of(row.channel)
     members: list[str] = [*members_of_direct(row.channel)] if kind is ChannelKind.DIRECT else []
     return frames.ChannelInfo(
@@ -343,5 +343,6 @@ def _channel_info(row: Channel, membership: Membership, position: Position, read
         read_seq=read_seq,
         can_write=membership.can_write and not is_register(row.channel),
         members=members,
+        suspended=is_suspended,
         is_register=is_register(row.channel),
     )

@@ -55,7 +55,7 @@ _journal = structlog.get_logger(__name__)
 
 _REF_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 _EXPIRY_CHECK_S: Final = 15
-_CAPABILITIES: Final = ("corrections", "reactions", "typing", "presence", "search", "read_positions")
+_CAPABILITIES: Final = ["corrections", "reactions", "typing", "presence", "search", "read_positions"]
 # Causes after which nobody comes back by themselves: presence shows them offline at once.
 _NO_GRACE: Final = frozenset({"signed out", "revoked", "expired"})
 # The part of a drain's time in which clients are let go one after the other; the rest is for what is still under way.
@@ -145,6 +145,14 @@ class Office:
         # Sessions that a drain waits for.
         self._leaving: dict[Session, None] = {}
         self._all_left = asyncio.Event()
+        # What `connect` tells everybody alike.
+        self._title = frames.Title(profile.title_ko, profile.title_en)
+        self._delegations = [_delegation_info(delegation) for delegation in profile.delegations]
+        self._client_limits = {
+            **_CLIENT_LIMITS,
+            "commands_per_s": max(1, int(settings.commands_per_s)),
+            "attachment_bytes": self.attachments.max_bytes,
+        }
         self._encoded_people: tuple[Rights, dict[WireFormat, msgspec.Raw]] = (EMPTY_RIGHTS, {})
 
     # --- life -----------------------------------------------------------------------------------------------------
@@ -346,19 +354,15 @@ class Office:
             name=account.name,
             delegation=account.delegation,
             role=account.role.value,
-            office=frames.Title(self.profile.title_ko, self.profile.title_en),
-            delegations=[_delegation_info(delegation) for delegation in self.profile.delegations],
+            office=self._title,
+            delegations=self._delegations,
             people=self._people(wire),
             channels=channels,
             server_time_ms=self.clock.wall_ms(),
             ping_interval_ms=limits.PING_INTERVAL_MS,
             pong_timeout_ms=limits.PONG_TIMEOUT_MS,
-            limits={
-                **_CLIENT_LIMITS,
-                "commands_per_s": max(1, int(self.settings.commands_per_s)),
-                "attachment_bytes": self.attachments.max_bytes,
-            },
-            capabilities=list(_CAPABILITIES),
+            limits=self._client_limits,
+            capabilities=_CAPABILITIES,
         )
 
     def _people(self, wire: WireFormat) -> msgspec.Raw:

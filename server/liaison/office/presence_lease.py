@@ -19,6 +19,9 @@ from liaison.protocol.frames import Availability
 
 # After a store has come back every node finds its lease lost at about the same time; they register spread over this.
 REJOIN_JITTER_MS: Final = 1_000
+# Between two writes: one change is written at once, and what follows it soon goes together. When everybody comes back,
+# each would else be a write of its own.
+GATHERING_MS: Final = 20
 # Half to one and a half of this between two attempts to reach a store that is away.
 RETRY_MS: Final = 1_000
 # A stopped Redis raises nothing, so each call has a deadline: short enough for two attempts within a lease.
@@ -49,6 +52,7 @@ class NodeLease:
         self._pending: list[DeviceWrite] = []
         self._renew_at_ms = Millis(0)
         self._held_until_ms = Millis(0)
+        self._gathers_until_ms = Millis(0)
         # Since when the store was reached without fail under one incarnation; None while it isn't.
         self._steady_since_ms: Millis | None = None
         self._wake = asyncio.Event()
@@ -153,7 +157,9 @@ class NodeLease:
             self._wake.clear()
             if self._clock.monotonic_ms() >= self._renew_at_ms:
                 await self._renew(incarnation)
-            await self._write_pending(incarnation)
+            if self._pending:
+                await self._write_pending(incarnation)
+                self._gathers_until_ms = Millis(self._clock.monotonic_ms() + GATHERING_MS)
             self._on_contact(True)
             if self._drain_asked.is_set():
                 async with asyncio.timeout(STORE_TIMEOUT_S):
@@ -162,6 +168,9 @@ class NodeLease:
             with suppress(TimeoutError):
                 async with asyncio.timeout((self._renew_at_ms - self._clock.monotonic_ms()) / 1000):
                     await self._wake.wait()
+            pause_ms = self._gathers_until_ms - self._clock.monotonic_ms()
+            if pause_ms > 0 and not self._drain_asked.is_set():
+                await asyncio.sleep(pause_ms / 1000)
 
     async def _renew(self, incarnation: str) -> None:
         # Counted from before the call: the store's lease can only end later than this says.
