@@ -28,9 +28,9 @@ _journal = structlog.get_logger(__name__)
 
 # A burst that takes longer to come in is no burst; a turn in which a node reads from many takes a millisecond or two.
 GATHERING_TURNS: Final = 8
-# While more than a batch waits and nearly all of it is one side's. A commit of a hundred takes 4 to 10 ms, for which the
-# other side's next message would wait, and then for its own; one of sixteen takes 1 to 2, and costs the flood a fifth of
-# its pace.
+# While more than a batch waits and nearly all of it is one side's. A commit of a hundred takes 4 to 10 ms, for which
+# the other side's next message would wait, and then for its own; one of sixteen takes 1 to 2, and costs the flood a
+# fifth of its pace.
 FLOOD_BATCH_MESSAGES: Final = 16
 
 
