@@ -1,5 +1,6 @@
 """What waits to be written to one channel, taken in turn: whoever writes seldom is in the next batch."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
@@ -23,6 +24,9 @@ class FairQueue(Generic[Q]):
 
     def __init__(self) -> None:
         self._turns: Turns[Q] = Turns()
+        # While one side's flood gives way to the others: whose it is, and what ends that.
+        self._flooding: DelegationId | None = None
+        self._somebody_else = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._turns)
@@ -38,7 +42,23 @@ class FairQueue(Generic[Q]):
 
     def append(self, item: Q) -> None:
         """Put it behind its user's others."""
+        if self._flooding not in (None, item.draft.delegation):
+            self._somebody_else.set()
         self._turns.append(item.draft.delegation, item.draft.sender, item)
+
+    async def give_way(self, seconds: float) -> None:
+        """Wait so long, or until somebody of another side than the one whose turn it is has something, also by now."""
+        if self.beside_most:
+            return
+        self._somebody_else.clear()
+        self._flooding = self._turns.first().draft.delegation
+        try:
+            async with asyncio.timeout(seconds):
+                await self._somebody_else.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._flooding = None
 
     def take(self, *, most: int, most_bytes: int) -> list[Q]:
         """Take at least one and at most so many, in turn; the queue must not be empty."""

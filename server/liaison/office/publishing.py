@@ -32,6 +32,11 @@ GATHERING_TURNS: Final = 8
 # the other side's next message would wait, and then for its own; one of sixteen takes 1 to 2, and costs the flood a
 # fifth of its pace.
 FLOOD_BATCH_MESSAGES: Final = 16
+# A flood that leaves nothing idle is felt by the other side whatever the order. So while the other side speaks, one
+# rests after each batch for as many times as long as that batch took; what comes meanwhile ends the rest.
+FLOOD_RESTS: Final = 2
+# For so long after its last message the other side counts as speaking.
+SPEAKING_S: Final = 1.0
 
 
 class Origin(Protocol):
@@ -105,12 +110,23 @@ class Publisher:
 
     async def _write(self, channel: ChannelId, queue: FairQueue[Submission]) -> None:
         batch: list[Submission] = []
+        loop = asyncio.get_running_loop()
+        took_s, both_spoke_s = 0.0, -SPEAKING_S
         try:
             await _gathered(queue)
             while queue:
-                most = FLOOD_BATCH_MESSAGES if _is_flood(queue) else MAX_BATCH_MESSAGES
+                most = MAX_BATCH_MESSAGES
+                if _is_flood(queue):
+                    if loop.time() < both_spoke_s + SPEAKING_S:
+                        await queue.give_way(FLOOD_RESTS * took_s)
+                    # Of each side as many: the fewer, the sooner it is committed.
+                    most = 2 * queue.beside_most or FLOOD_BATCH_MESSAGES
                 batch = queue.take(most=most, most_bytes=MAX_BATCH_BYTES)
+                began_s = loop.time()
+                if any(item.draft.delegation != batch[0].draft.delegation for item in batch):
+                    both_spoke_s = began_s
                 await self._append(channel, batch, queue)
+                took_s = loop.time() - began_s
                 batch = []
         finally:
             del self._queues[channel]
