@@ -25,7 +25,7 @@ Rows = list[dict[str, Any]]
 def reached(folder: Path = RESULTS) -> dict[str, str]:
     """Give the last cell of each row of the table "Reached, and not" that there is data for; bold is reached."""
     data = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
-    cells = {}
+    cells: dict[str, str] = {}
     for name, give in _CELLS.items():
         if name in data:
             cells.update(give(data[name]))
