@@ -394,10 +394,15 @@ def test_server_that_is_killed_comes_back_and_the_outbox_is_sent_once_without_a_
     south, north = sit_down("south-2"), sit_down("north-2")
     south.say("죽기 전")
     expect(north.messages.last).to_have_text("죽기 전")
+    # Two are on their way, acknowledged or not, and the next one is being typed.
+    for number in range(2):
+        south.say(f"죽는 순간 {number}")
+    south.composer.fill("끊긴 동안 0")
     server.kill()
     expect(south.link).to_have_text(re.compile(r"\d+초 후 다시 연결"))
     expect(south.page.locator(".people .stale")).to_be_visible()
     expect(south.page.locator(".person .dot:not([data-state=unknown])")).to_have_count(0)
+    expect(south.composer).to_have_value("끊긴 동안 0")
     for number in range(3):
         south.say(f"끊긴 동안 {number}")
     expect(south.message("끊긴 동안 2").locator("[data-state=queued]")).to_be_visible()
@@ -408,5 +413,5 @@ def test_server_that_is_killed_comes_back_and_the_outbox_is_sent_once_without_a_
     expect(north.messages.last).to_have_text("끊긴 동안 2", timeout=30_000)
     expect(south.page.locator("[data-state=queued]")).to_have_count(0)
     for screen in (south, north):
-        texts = [text for text in screen.messages.all_inner_texts() if text.startswith("끊긴 동안")]
-        assert texts == ["끊긴 동안 0", "끊긴 동안 1", "끊긴 동안 2"]
+        texts = screen.texts_after("죽기 전").all_inner_texts()
+        assert texts == ["죽는 순간 0", "죽는 순간 1", "끊긴 동안 0", "끊긴 동안 1", "끊긴 동안 2"]

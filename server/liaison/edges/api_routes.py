@@ -66,7 +66,7 @@ class Route:
 
 
 def routes(api: Api) -> Sequence[Route]:
-    """Give the table of everything below /api/v1 but the socket and the document itapi."""
+    """Give the table of everything below /api/v1 but the socket and the document itself."""
     message = f"{PREFIX}/channels/{{channel}}/messages/{{seq}}"
     channel = f"{PREFIX}/channels/{{channel}}"
     return (
