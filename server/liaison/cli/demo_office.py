@@ -11,12 +11,12 @@ from liaison.core import duty
 from liaison.core.attachments import data_of
 from liaison.core.duty_files import read_csv
 from liaison.core.duty_roster import Roster
-from liaison.core.entries import Draft, EntryKind
+from liaison.core.entries import Draft, EntryKind, Stored
 from liaison.core.identifiers import NO_DELEGATION, ChannelId, DelegationId, Millis, UserId
 from liaison.core.line_check import Event, Heartbeat, Outcome, Reason, Verdict
 from liaison.core.line_check_register import Check, Hand, Record, begin, ending, missing, opening
 from liaison.core.line_check_schedule import Schedule, Slot
-from liaison.core.profile import OfficeProfile
+from liaison.core.profile import Delegation, OfficeProfile
 from liaison.core.register_channels import LINE_CHECKS, own_duty
 from liaison.core.rights import Account, Channel, Role
 from liaison.office.accounts import Accounts
@@ -256,10 +256,33 @@ def demo_roster(side: str, time_zone: str, now_ms: Millis) -> Roster:
 
 
 async def write_rosters(log: Log, profile: OfficeProfile, now_ms: Millis) -> None:
-    """Put up a roster for each side that has none."""
+    """Put up a roster for each side that has none, and a shift that was handed over by it."""
     for delegation in profile.delegations:
-        channel = own_duty(delegation.id)
-        if not (await log.heads([channel]))[channel].seq:
-            hand = duty.Hand(UserId(f"{delegation.id}-head"), delegation.id, "demo roster")
-            roster = demo_roster(delegation.id, delegation.time_zone, now_ms)
-            await log.append(channel, [duty.put_up(duty.DutyBook(), hand, roster, 0)], now_ms)
+        if not (await log.heads([own_duty(delegation.id)]))[own_duty(delegation.id)].seq:
+            await _write_duty(log, delegation, now_ms)
+
+
+async def _write_duty(log: Log, delegation: Delegation, now_ms: Millis) -> None:
+    side = delegation.id
+    coming, leaving = (duty.Hand(UserId(f"{side}-{number}"), side, "demo handover") for number in (1, 2))
+    items = (duty.Item("note", "", "통행 명부 원본은 금고에 있습니다"),)
+    name = duty.handover_name(leaving)
+
+    def put_up(book: duty.DutyBook) -> Draft:
+        hand = duty.Hand(UserId(f"{side}-head"), side, "demo roster")
+        return duty.put_up(book, hand, demo_roster(side, delegation.time_zone, now_ms), 0)
+
+    def acknowledge(book: duty.DutyBook) -> Draft:
+        offered = book.handovers[name]
+        return duty.end(book, coming, duty.Event.ACKNOWLEDGED, name, offered.digest)
+
+    book = duty.DutyBook()
+    for decide, minutes_ago in (
+        (put_up, 600),
+        (lambda book: duty.offer(book, leaving, items), 310),
+        (acknowledge, 305),
+    ):
+        appended = await log.append(own_duty(side), [decide(book)], Millis(now_ms - minutes_ago * 60_000))
+        (outcome,) = appended.outcomes
+        assert isinstance(outcome, Stored)
+        book = duty.fold(book, outcome.entry)

@@ -100,7 +100,8 @@ async def write_registers(log: Log, time_zone: str, now_ms: Millis) -> None:
     for number, (side, subject, state, content, precedence) in enumerate(_LETTERS):
         heading = Heading(subject, _SIGNATORIES[side], _RANK, "상대측 연락대표", precedence.value)
         await _dispatch(registers, DelegationId(side), f"demo-{number}", heading, content, state)
-    registers.now_ms = now_ms - 25 * _MINUTE_MS
+    # Five entries, seven minutes after each other, and none of them to come.
+    registers.now_ms = now_ms - 40 * _MINUTE_MS
     await _administration(registers)
 
 
