@@ -123,6 +123,10 @@ def test_a_hole_that_comes_in_the_last_week_of_a_rota_is_found() -> None:
         (HEADS + "kim,officer,2018-09-17,09:00,18:00,,,2018-09-18\n", "line 2: a shift without days is once"),
         (HEADS + '"kim,officer\n', "line 2: "),
         (HEADS, "a roster has 1 to 200 shifts"),
+        (
+            HEADS + "".join(f"u{n},staff,2018-09-17,09:00,09:01,MO,,2019-09-17\n" for n in range(100)),
+            "a roster of 100 shifts is for 200 days at most",
+        ),
         (HEADS + "kim,officer,2018-09-17,09:00,18:00,,,\nlee,officer,2038-09-17,09:00,18:00,,,\n", "800 days at most"),
     ],
 )

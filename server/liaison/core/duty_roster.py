@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,9 @@ _LOOKED_AT: Final = timedelta(weeks=13)
 # Dates that lie years apart would have somebody wait for the check of each day between them.
 _LONGEST: Final = timedelta(days=800)
 MAX_SHIFTS: Final = 200
+# Each shift is looked at on each day, while everybody waits: 200 shifts of 800 days took more than four seconds. This
+# is enough for 200 shifts that go on for ever, and for 25 of more than two years.
+_MOST_LOOKS: Final = 20_000
 _DAY: Final = timedelta(days=1)
 
 
@@ -128,6 +132,11 @@ def check_roster(roster: Roster, hours: Hours) -> None:
     first, last = _looked_at(roster.shifts)
     if last - first > _LONGEST:
         raise Refused(ErrorCode.ROSTER_SYNTAX, f"a roster is for {_LONGEST.days} days at most")
+    if len(roster.shifts) * (last - first).days > _MOST_LOOKS:
+        raise Refused(
+            ErrorCode.ROSTER_SYNTAX,
+            f"a roster of {len(roster.shifts)} shifts is for {_MOST_LOOKS // len(roster.shifts)} days at most",
+        )
     zone = ZoneInfo(roster.time_zone)
     watches = roster.watches(_at(first, "00:00", zone), _at(last + _DAY, "00:00", zone))
     _check_overlaps(watches, zone)
@@ -192,6 +201,8 @@ def _watch(shift: Shift, day: date, zone: ZoneInfo) -> Watch:
     return Watch(shift.user, shift.duty, start_ms, end_ms, shift.line)
 
 
+# Most shifts of a day begin and end at one of a few times.
+@lru_cache(maxsize=4096)
 def _span(day: date, begins: str, ends: str, zone: ZoneInfo) -> tuple[Millis, Millis]:
     return _at(day, begins, zone), _at(day + _DAY if ends <= begins else day, ends, zone)
 
