@@ -43,7 +43,8 @@ class LiveServer:
 
     People: `south-head`, `south-1` … `south-4`, the same for north, and `ops`; channels `joint/general`,
     `joint/weather`, `joint/crossings`, `south/desk`, `north/desk`; no messages. `settings` are environment variables
-    such as LIAISON_LIMITS__SESSIONS_PER_USER. `host` is an address of loopback. `program` is what Python runs, for a
+    such as LIAISON_LIMITS__SESSIONS_PER_USER. `host` is an address of loopback, and `port` one
+    that is free; 0 lets the kernel choose. `program` is what Python runs, for a
     version of liaison that doesn't exist yet. Everything blocks, and may be called with an event loop running.
     """
 
@@ -53,13 +54,14 @@ class LiveServer:
         settings: Mapping[str, str] = {},
         *,
         host: str = "127.0.0.1",
+        port: int = 0,
         is_seeded: bool = False,
         program: Sequence[str] = ("-m", "liaison"),
     ) -> None:
         self.data_dir = data_dir
         self.host = host
         # Kept between starts, so that clients find the server where it was.
-        self.port = _free_port(host)
+        self.port = port or free_port(host)
         self.journal = data_dir.with_name(data_dir.name + ".journal")
         self._settings = dict(settings)
         self._process: ForkedProcess | None = None
@@ -215,7 +217,8 @@ def _seeded_folder() -> Path:
     return template.data_dir
 
 
-def _free_port(host: str) -> int:
+def free_port(host: str = "127.0.0.1") -> int:
+    """Choose a port that nothing listens at."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])

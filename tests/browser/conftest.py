@@ -2,23 +2,27 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 from playwright.sync_api import Error as PlaywrightError
 
 from liaison.cli.demo_registers import write_registers
 from liaison.wiring import BackOffice
 from tests.browser.chat_screen import ChatScreen
-from tests.live_server import LiveServer
+from tests.live_server import LiveServer, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
 KOREAN = {"locale": "ko-KR"}
 BRITISH = {"locale": "en-GB"}
+DESKTOP = ViewportSize(width=1280, height=720)
+
+Cookies = Sequence[Any]
 
 # Other workers' browsers want the two cores as well; what measures has bounds of its own.
 expect.set_options(timeout=15_000)
@@ -37,10 +41,24 @@ def client_build() -> None:
     subprocess.run([sys.executable, ROOT / "deploy/build_client.py", "build"], check=True, stdout=subprocess.DEVNULL)
 
 
+@pytest.fixture(scope="session")
+def port() -> int:
+    """Where all servers are, one after the other: what a browser has loaded from one it needn't load from the next."""
+    return free_port()
+
+
 @pytest.fixture(scope="module")
-def server(client_build: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def settings() -> Mapping[str, str]:
+    """What a module's server is told by its environment."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def server(
+    client_build: None, port: int, settings: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
     """A server for the tests of one module; a test that needs silence takes a channel of its own."""
-    with LiveServer(tmp_path_factory.mktemp("office") / "data") as live:
+    with LiveServer(tmp_path_factory.mktemp("office") / "data", settings, port=port) as live:
         yield live
 
 
@@ -55,7 +73,11 @@ def registers(server: LiveServer) -> None:
 
 
 class OpenPage(Protocol):
-    """Opens a page in a browser of its own, as on another computer."""
+    """Opens a page in a browser of its own, as on another computer.
+
+    It may be one that another test has used, with nothing left of that. `fresh` is never one that was or will be used
+    by another test: for tests that alter the browser itself, its clock, its scripts or its line.
+    """
 
     def __call__(self, path: str = "/", **context: Any) -> Page: ...
 
@@ -78,7 +100,7 @@ class Computer:
         self.page.context.close()
 
     def park(self) -> bool:
-        """Leave the office, and forget everything but who has signed in; say whether that worked."""
+        """Leave the office, and forget everything; say whether that worked."""
         self.errors = []
         try:
             for page in self.page.context.pages:
@@ -89,7 +111,8 @@ class Computer:
             self.page.evaluate(_FORGET)
         except PlaywrightError:
             return False
-        self.page.emulate_media(media="null", color_scheme="null")
+        self.page.context.clear_cookies()
+        self.page.emulate_media(media="null", color_scheme="null", reduced_motion="null")
         self.page.mouse.move(0, 0)
         return True
 
@@ -106,38 +129,64 @@ _FORGET = """async () => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def parked(server: LiveServer) -> Iterator[dict[str, Computer]]:
-    """Computers of people whose tests are over. To open a page anew costs four times what loading it again does."""
-    computers: dict[str, Computer] = {}
-    yield computers
-    for computer in computers.values():
-        computer.close()
+class Computers:
+    """Those that stand in this worker's office. To open one anew costs twice what it costs to load a page again."""
 
+    def __init__(self, new_context: Callable[..., BrowserContext]) -> None:
+        self._new_context = new_context
+        self._in_use: list[tuple[Computer, str | None]] = []
+        self._parked: defaultdict[str, list[Computer]] = defaultdict(list)
 
-@pytest.fixture
-def in_use(parked: dict[str, Computer]) -> Iterator[list[tuple[str, Computer]]]:
-    """The computers of one test, and whose each is; those of nobody, or that a test altered, are not used again."""
-    computers: list[tuple[str, Computer]] = []
-    yield computers
-    errors = [error for _, computer in computers for error in computer.errors]
-    for user, computer in computers:
-        if user and user not in parked and computer.park():
-            parked[user] = computer
-        else:
-            computer.close()
-    assert errors == [], "scripts of the page failed"
-
-
-@pytest.fixture
-def open_page(
-    browser: Browser, browser_context_args: dict[str, Any], server: LiveServer, in_use: list[tuple[str, Computer]]
-) -> OpenPage:
-    def open_one(path: str = "/", **context: Any) -> Page:
-        computer = Computer(browser.new_context(**{**browser_context_args, "base_url": server.url, **context}))
-        in_use.append(("", computer))
-        computer.page.goto(path)
+    def take(self, *, fresh: bool, **context: Any) -> Page:
+        """Give the page of one that nobody uses. Those that differ by more than their language are not used again."""
+        kind = None if fresh or context.keys() - {"locale"} else str(context.get("locale"))
+        parked = self._parked[kind] if kind else []
+        computer = parked.pop() if parked else Computer(self._new_context(**context))
+        self._in_use.append((computer, kind))
         return computer.page
+
+    def give_back(self) -> list[str]:
+        """Park those in use, and say what failed in their scripts."""
+        errors = [error for computer, _ in self._in_use for error in computer.errors]
+        for computer, kind in self._in_use:
+            if kind and computer.park():
+                self._parked[kind].append(computer)
+            else:
+                computer.close()
+        self._in_use.clear()
+        return errors
+
+
+@pytest.fixture(scope="session")
+def all_computers(browser: Browser, browser_context_args: dict[str, Any], port: int) -> Computers:
+    def new_context(**context: Any) -> BrowserContext:
+        return browser.new_context(**{**browser_context_args, "base_url": f"http://127.0.0.1:{port}", **context})
+
+    return Computers(new_context)
+
+
+@pytest.fixture
+def computers(all_computers: Computers, server: LiveServer) -> Iterator[Computers]:
+    yield all_computers
+    assert all_computers.give_back() == [], "scripts of the page failed"
+
+
+@pytest.fixture
+def open_page(computers: Computers) -> OpenPage:
+    def open_one(
+        path: str = "/",
+        *,
+        fresh: bool = False,
+        cookies: Cookies = (),
+        viewport: ViewportSize | None = None,
+        **context: Any,
+    ) -> Page:
+        page = computers.take(fresh=fresh, **context)
+        page.context.add_cookies(cookies)
+        if page.viewport_size != (viewport or DESKTOP):
+            page.set_viewport_size(viewport or DESKTOP)
+        page.goto(path)
+        return page
 
     return open_one
 
@@ -152,35 +201,11 @@ def cookies(server: LiveServer) -> dict[str, Any]:
 
 
 @pytest.fixture
-def sign_in(
-    open_page: OpenPage,
-    server: LiveServer,
-    cookies: dict[str, Any],
-    parked: dict[str, Computer],
-    in_use: list[tuple[str, Computer]],
-) -> SignIn:
-    """Sign somebody in at a computer of their own.
+def sign_in(open_page: OpenPage, server: LiveServer, cookies: dict[str, Any]) -> SignIn:
+    """Sign somebody in at a computer of their own; with `anew` by the form, and to a sign-in that nobody else has."""
 
-    It may be one that they used before, with nothing left of it but the cookie. `fresh` is never one that was or will
-    be used by another test: for tests that alter the browser itself, its clock or its scripts. `anew` is that as well,
-    and signs in by the form.
-    """
-
-    def open_one(user: str, path: str, *, fresh: bool, **context: Any) -> Page:
-        if not fresh and not context and user in parked:
-            computer = parked.pop(user)
-            in_use.append((user, computer))
-            computer.page.goto(path)
-            return computer.page
-        if user in cookies:
-            context["storage_state"] = {"cookies": cookies[user]}
-        page = open_page(path, **context)
-        if not fresh and context.keys() <= {"storage_state"}:
-            in_use[-1] = (user, in_use[-1][1])
-        return page
-
-    def sign_one_in(user: str, path: str = "/", *, anew: bool = False, fresh: bool = False, **context: Any) -> Page:
-        page = open_page(path, **context) if anew else open_one(user, path, fresh=fresh, **context)
+    def sign_one_in(user: str, path: str = "/", *, anew: bool = False, **context: Any) -> Page:
+        page = open_page(path, cookies=() if anew else cookies.get(user, ()), **context)
         inside, form = page.locator(".link[data-state=connected], .card h1 + p").first, page.locator("[name=user]")
         expect(inside.or_(form).first).to_be_attached()
         if form.is_visible():

@@ -1,7 +1,6 @@
 """What goes with a person rather than a channel: their devices, both clocks, who has read, the way around."""
 
 import datetime as dt
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
@@ -10,13 +9,6 @@ from tests.browser.conftest import BRITISH, SignIn, SitDown
 from tests.live_server import LiveServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
-
-
-@pytest.fixture(scope="module")
-def server(client_build: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server of its own: one of these tests starts it anew."""
-    with LiveServer(tmp_path_factory.mktemp("office") / "data") as live:
-        yield live
 
 
 def test_sign_out_everywhere_ends_the_other_device_too(sign_in: SignIn, sit_down: SitDown) -> None:

@@ -64,7 +64,7 @@ _CATCH_NOTIFICATIONS = """() => {
 
 def test_notifications_follow_the_rules_of_the_office(sit_down: SitDown) -> None:
     colleague, other = sit_down("south-2", "south/desk"), sit_down("north-2", "joint/general")
-    screen = sit_down("south-1", "joint/weather", **BRITISH)
+    screen = sit_down("south-1", "joint/weather", fresh=True, **BRITISH)
     page = screen.page
     page.add_init_script(f"({_CATCH_NOTIFICATIONS})()")
     page.reload()

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from statistics import median
 from typing import TypeVar
@@ -49,12 +49,10 @@ def _draft(number: int) -> Draft:
 
 
 @pytest.fixture(scope="module")
-def server(client_build: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server that lets one writer write as fast as a busy office does."""
+def settings() -> Mapping[str, str]:
+    """One writer may write as fast as a busy office does."""
     raised = ("COMMANDS_PER_S", "COMMANDS_BURST", "USER_PUBLISHES_PER_S", "USER_PUBLISHES_BURST")
-    settings = {f"LIAISON_LIMITS__{name}": "1000" for name in raised}
-    with LiveServer(tmp_path_factory.mktemp("office") / "data", settings) as live:
-        yield live
+    return {f"LIAISON_LIMITS__{name}": "1000" for name in raised}
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +133,7 @@ def _quiet_runs(page: Page, run: Callable[[], Run]) -> list[Run]:
 def test_ten_thousand_messages_scroll_smoothly_with_few_rows_in_the_document(
     sit_down: SitDown, long_channel: str
 ) -> None:
-    screen = sit_down("south-1", long_channel)
+    screen = sit_down("south-1", long_channel, fresh=True)
     expect(screen.messages.last).to_contain_text(str(_MESSAGES - 1))
     _load_all(screen.page)
     _slow_down(screen.page)
@@ -179,7 +177,7 @@ _NOTE_FIRST_MESSAGE = """window.painted = new Promise((resolve) => {
 
 
 def test_first_message_is_painted_within_a_second_of_opening_the_page(sit_down: SitDown, long_channel: str) -> None:
-    page = sit_down("south-2", long_channel).page
+    page = sit_down("south-2", long_channel, fresh=True).page
     page.add_init_script(_NOTE_FIRST_MESSAGE)
     _slow_down(page)
     page.context.new_cdp_session(page).send("Network.setCacheDisabled", {"cacheDisabled": True})
@@ -240,7 +238,7 @@ def _writers(server: LiveServer, token: str, channel: str) -> Iterator[None]:
 def test_key_is_on_the_screen_within_100_ms_while_50_messages_a_second_arrive(
     sit_down: SitDown, server: LiveServer
 ) -> None:
-    screen = sit_down("south-3", "joint/weather")
+    screen = sit_down("south-3", "joint/weather", fresh=True)
     page = screen.page
     token = server.token("north-teller", "north", ["joint/weather"])
     screen.composer.press_sequentially("가")
@@ -270,7 +268,7 @@ new PerformanceObserver((list) => {
 def test_nothing_moves_while_the_page_loads_and_messages_come(
     sit_down: SitDown, server: LiveServer, long_channel: str
 ) -> None:
-    screen, north = sit_down("south-4", "joint/general"), sit_down("north-4", "joint/general")
+    screen, north = sit_down("south-4", "joint/general", fresh=True), sit_down("north-4", "joint/general")
     page = screen.page
     page.add_init_script(_NOTE_SHIFTS)
     for channel in (long_channel, "joint/general"):

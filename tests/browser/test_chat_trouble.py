@@ -40,7 +40,7 @@ def _pass_on(route: WebSocketRoute) -> WebSocketRoute:
 
 
 def test_nothing_that_a_server_pushes_breaks_the_page(sit_down: SitDown) -> None:
-    screen = sit_down("south-1", **BRITISH)
+    screen = sit_down("south-1", fresh=True, **BRITISH)
     routes: list[WebSocketRoute] = []
 
     def tap(route: WebSocketRoute) -> None:
@@ -60,7 +60,7 @@ def test_nothing_that_a_server_pushes_breaks_the_page(sit_down: SitDown) -> None
 
 
 def test_message_that_was_lost_on_the_way_is_fetched(sit_down: SitDown) -> None:
-    screen, north = sit_down("south-2", **BRITISH), sit_down("north-2")
+    screen, north = sit_down("south-2", fresh=True, **BRITISH), sit_down("north-2")
     drops = {"left": 1}
 
     def lossy(route: WebSocketRoute) -> None:
@@ -88,7 +88,7 @@ def test_message_that_was_lost_on_the_way_is_fetched(sit_down: SitDown) -> None:
 
 
 def test_line_that_died_without_a_word_is_noticed_within_30_s_and_resumed(sit_down: SitDown) -> None:
-    screen, north = sit_down("south-3", **BRITISH), sit_down("north-3")
+    screen, north = sit_down("south-3", fresh=True, **BRITISH), sit_down("north-3")
     stalled = {"is": False}
     routes: list[WebSocketRoute] = []
 
@@ -145,7 +145,7 @@ def test_page_whose_version_the_server_does_not_speak_asks_for_a_reload_which_me
 
 @pytest.mark.parametrize(("code", "text"), [(4503, "access was withdrawn"), (4500, "Reload the page")])
 def test_close_that_is_final_is_said_in_words(sign_in: SignIn, code: int, text: str) -> None:
-    page = sign_in("south-4", **BRITISH)
+    page = sign_in("south-4", fresh=True, **BRITISH)
     screen = ChatScreen(page)
     routes: list[WebSocketRoute] = []
 

@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -25,12 +25,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.system]
 
 
 @pytest.fixture(scope="module")
-def server(client_build: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server whose scheduled line check is half a day away, so that none comes in between."""
+def settings() -> Mapping[str, str]:
+    """The scheduled line check is half a day away, so that none comes in between."""
     hour = (datetime.now(ZoneInfo("Asia/Seoul")).hour + 12) % 24
-    settings = {"LIAISON_LINE_CHECKS__TIMES": f"{hour:02}:30"}
-    with LiveServer(tmp_path_factory.mktemp("office") / "data", settings) as live:
-        yield live
+    return {"LIAISON_LINE_CHECKS__TIMES": f"{hour:02}:30"}
 
 
 def test_one_key_answers_the_other_desk_and_the_strip_says_so(sign_in: SignIn) -> None:
@@ -162,7 +160,7 @@ _NOTE_CHANGES = """() => {
 
 
 def test_messages_that_come_are_no_work_for_the_registers_and_their_counts(sit_down: SitDown) -> None:
-    reader, writer = sit_down("south-2", "joint/weather", **BRITISH), sit_down("north-2")
+    reader, writer = sit_down("south-2", "joint/weather", fresh=True, **BRITISH), sit_down("north-2")
     screen = RegisterScreen(reader.page)
     screen.page.add_init_script(_NOTE_ASKED)
     screen.page.reload()

@@ -1,14 +1,13 @@
 """The operations page of an office of two nodes, with a real Redis and PostgreSQL between them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.axe import serious_findings
 from tests.browser.conftest import BRITISH, SignIn, SitDown
-from tests.live_server import LiveServer
 from tests.postgres_server import PASSWORD, PostgresServer
 from tests.redis_server import shared_redis
 
@@ -19,10 +18,8 @@ _FIGURES_MS = 20_000
 
 
 @pytest.fixture(scope="module")
-def server(
-    client_build: None, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
-) -> Iterator[LiveServer]:
-    settings = {
+def settings(postgres_server: PostgresServer) -> Mapping[str, str]:
+    return {
         "LIAISON_OFFICE__ID": postgres_server.furnished_office(),
         "LIAISON_POSTGRES__URL": postgres_server.url(password=""),
         "LIAISON_POSTGRES__PASSWORD": PASSWORD,
@@ -30,8 +27,6 @@ def server(
         "LIAISON_SERVER__WORKERS": "2",
         "LIAISON_SERVER__NODE": "node",
     }
-    with LiveServer(tmp_path_factory.mktemp("office") / "data", settings) as live:
-        yield live
 
 
 def _figures(page: Page) -> list[list[str]]:
