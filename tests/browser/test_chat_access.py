@@ -5,56 +5,62 @@ import re
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.browser.axe import serious_findings
+from tests.browser.axe import Scheme, serious_findings
 from tests.browser.conftest import BRITISH, KOREAN, OpenPage, SignIn, SitDown
 from tests.live_server import LiveServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
 
 
+# Each screen is seen in both languages and in both appearances, but not in all four pairs of them.
+_APPEARANCES = pytest.mark.parametrize(("locale", "scheme"), [(KOREAN, "light"), (BRITISH, "dark")], ids=["ko", "en"])
+
+
 # Axe looks at everything on eight screens.
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("locale", [KOREAN, BRITISH], ids=["ko", "en"])
-def test_no_screen_has_a_serious_finding(open_page: OpenPage, sit_down: SitDown, locale: dict[str, str]) -> None:
+@_APPEARANCES
+def test_no_screen_has_a_serious_finding(
+    open_page: OpenPage, sit_down: SitDown, locale: dict[str, str], scheme: Scheme
+) -> None:
     login = open_page(**locale)
     expect(login.locator("[name=user]")).to_be_visible()
-    findings = {"login": serious_findings(login)}
+    findings = {"login": serious_findings(login, scheme)}
     screen = sit_down("south-1", **locale)
     page = screen.page
     screen.say("@South head 접근성 점검")
     expect(screen.messages.last).to_contain_text("접근성 점검")
     screen.messages.last.hover()
     expect(page.locator(".actions")).to_be_visible()
-    findings["chat"] = serious_findings(page)
+    findings["chat"] = serious_findings(page, scheme)
     for sheet, keys in (("switcher", "Control+k"), ("help", "Control+/"), ("date", "Control+Shift+D")):
         page.keyboard.press(keys)
         expect(page.locator(f"dialog.{sheet}")).to_be_visible()
-        findings[sheet] = serious_findings(page)
+        findings[sheet] = serious_findings(page, scheme, within="dialog[open]")
         page.keyboard.press("Escape")
         expect(page.locator("dialog.sheet")).to_have_count(0)
     page.locator(".own").click()
-    findings["menu"] = serious_findings(page)
+    findings["menu"] = serious_findings(page, scheme)
     page.locator(".menu > .button").first.click()
     expect(page.locator(".sign-ins li").first).to_be_visible()
-    findings["account"] = serious_findings(page)
+    findings["account"] = serious_findings(page, scheme, within="dialog[open]")
     page.keyboard.press("Escape")
     page.keyboard.press("Control+Shift+F")
     page.get_by_role("searchbox").fill("접근성")
     page.get_by_role("searchbox").press("Enter")
     expect(page.locator(".result").first).to_be_visible()
-    findings["search"] = serious_findings(page)
+    findings["search"] = serious_findings(page, scheme)
     assert {name: found for name, found in findings.items() if found} == {}
 
 
 # Axe looks at everything on nine screens.
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("locale", [KOREAN, BRITISH], ids=["ko", "en"])
+@_APPEARANCES
 def test_no_screen_of_the_registers_has_a_serious_finding(
-    sit_down: SitDown, registers: None, locale: dict[str, str]
+    sit_down: SitDown, registers: None, locale: dict[str, str], scheme: Scheme
 ) -> None:
     page = sit_down("north-head", "joint/crossings", **locale).page
     expect(page.locator(".suspension .resumption")).to_be_visible()
-    findings = {"suspended": serious_findings(page)}
+    findings = {"suspended": serious_findings(page, scheme)}
     for channel, waited_for in (
         ("joint/administration", ".proposal"),
         ("joint/line-checks", ".strip"),
@@ -63,23 +69,23 @@ def test_no_screen_of_the_registers_has_a_serious_finding(
     ):
         page.locator(f'.channels a[href="#{channel}"]').click()
         expect(page.locator(waited_for).first).to_be_visible()
-        findings[channel] = serious_findings(page)
+        findings[channel] = serious_findings(page, scheme, within="main")
     page.locator(".register-tools .primary").click()
     page.locator(".items > button").click()
-    findings["letter"] = serious_findings(page)
+    findings["letter"] = serious_findings(page, scheme, within="dialog[open]")
     page.keyboard.press("Escape")
     # The focus is where it was before the dialog.
     expect(page.locator(".register-tools .primary")).to_be_focused()
     page.locator(".dispatch-line", has_text="기상 자료").click()
     expect(page.locator(".history li").first).to_be_visible()
-    findings["dispatch"] = serious_findings(page)
+    findings["dispatch"] = serious_findings(page, scheme, within="main")
     page.locator('.channels a[href="#joint/administration"]').click()
     page.locator(".segments button").last.click()
     expect(page.locator(".administration-log > li").first).to_be_visible()
-    findings["log"] = serious_findings(page)
+    findings["log"] = serious_findings(page, scheme, within="main")
     page.locator(".conversation-head .button").last.click()
     expect(page.locator("dialog[open] .record-whole")).to_be_visible()
-    findings["record"] = serious_findings(page)
+    findings["record"] = serious_findings(page, scheme, within="dialog[open]")
     assert {name: found for name, found in findings.items() if found} == {}
 
 
