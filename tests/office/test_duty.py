@@ -109,8 +109,11 @@ def test_each_side_sees_of_the_others_desk_what_was_agreed_and_all_of_its_own(si
         other = OTHER[side]
         # Somebody who isn't on duty doesn't make the desk staffed.
         await whole.connect(f"{other}-2")
+        # Presence writes together what follows within 20 ms.
+        await asyncio.sleep(0.1)
         assert (await desk(whole, side, other))["staffed"] is False
         await whole.connect(f"{other}-1")
+        await asyncio.sleep(0.1)
         seen = await desk(whole, side, other)
         assert seen == {
             "delegation": other,
