@@ -110,10 +110,15 @@ export function ComposerTray({ desk, channel, field, control, fill }) {
   // What waits is as it was when it was sent off: it is called off first, and changed then.
   useLayoutEffect(() => {
     const element = field.current;
-    if (element) element.readOnly = isHeld;
-    return () => {
-      if (element) element.readOnly = false;
+    /** @param {boolean} held */
+    const hold = (held) => {
+      if (!element) return;
+      element.readOnly = held;
+      // The button is the composer's to draw, which knows nothing of files: it looks and reads as what can't be pressed.
+      element.form?.querySelector(".send")?.setAttribute("aria-disabled", String(held));
     };
+    hold(isHeld);
+    return () => hold(false);
   }, [isHeld]);
 
   return (

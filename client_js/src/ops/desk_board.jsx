@@ -2,7 +2,7 @@
 
 import { formatTime } from "../shared/clocks.js";
 import { locale, t } from "../shared/i18n.js";
-import { Desks, LineCheckStrip } from "../shared/line_check_strip.jsx";
+import { Desks, inOrder, LineCheckStrip } from "../shared/line_check_strip.jsx";
 import { sideText } from "../shared/plain_words.js";
 
 /** @typedef {import('../shared/live.js').Live} Live */
@@ -27,7 +27,7 @@ export function DeskBoard({ live, view }) {
       {isCurrent ? (
         <div class="desks">
           <Desks live={live} desks={view.desks} />
-          {view.desks.map((desk) => (
+          {inOrder(live, view.desks).map((desk) => (
             <DeskNote key={desk.delegation} live={live} desk={desk} />
           ))}
         </div>

@@ -96,6 +96,7 @@ export const en = {
   ops_wall_leave: "Leave the wall view",
   ops_staffed: "Staffed",
   ops_unstaffed: "Unstaffed",
+  ops_closed: "Outside hours",
   ops_desks: "Duty desks and line checks",
   ops_desks_unknown: "What the desks do now is not known.",
   ops_desk_since: "{side}: nobody on duty is connected since {time}",

@@ -96,6 +96,7 @@ export const ko = {
   ops_wall_leave: "벽면 화면 나가기",
   ops_staffed: "근무 중",
   ops_unstaffed: "부재",
+  ops_closed: "근무 시간 외",
   ops_desks: "근무석과 연락선 점검",
   ops_desks_unknown: "지금 근무석의 상태를 알 수 없습니다.",
   ops_desk_since: "{side}: {time}부터 접속한 근무자 없음",

@@ -2,8 +2,9 @@
 
 import UPlot from "uplot";
 
-/** The charts are of one quarter of an hour, also while less of it is known. */
-const SHOWN_S = 15 * 60;
+/** The charts are of one quarter of an hour. Of a node that has just begun they show what there is, from a minute on. */
+const MOST_SHOWN_S = 15 * 60;
+const LEAST_SHOWN_S = 60;
 
 /**
  * @typedef {object} Line
@@ -83,7 +84,7 @@ export class Plot {
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false, setScale: false } },
       scales: {
-        x: { time: true, range: (_, __, max) => [(max || Date.now() / 1000) - SHOWN_S, max || Date.now() / 1000] },
+        x: { time: true, range: (_, min, max) => shown(min, max || Date.now() / 1000) },
         y: { range: () => [0, this.#top] },
       },
       axes: [
@@ -154,4 +155,15 @@ function lonely(column) {
     if (isThere(index) && !isThere(index - 1) && !isThere(index + 1)) found.push(index);
   }
   return found;
+}
+
+/**
+ * What the time's scale begins and ends with, in whole minutes, so that it doesn't move with each step.
+ * @param {number} first   Seconds; 0 or less while nothing is known.
+ * @param {number} last
+ * @returns {[number, number]}
+ */
+function shown(first, last) {
+  const known = first > 0 ? Math.ceil((last - first) / LEAST_SHOWN_S) * LEAST_SHOWN_S : 0;
+  return [last - Math.min(MOST_SHOWN_S, Math.max(LEAST_SHOWN_S, known)), last];
 }

@@ -3,6 +3,7 @@
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
 import { formatSecond, usableZone } from "../shared/clocks.js";
+import { isClosed } from "../shared/desk_standing.js";
 import { locale, t, titled } from "../shared/i18n.js";
 import { sideStyle } from "../shared/side_label.jsx";
 import { theme } from "../shared/theme.js";
@@ -16,7 +17,7 @@ import { show } from "./view.js";
 
 /** @typedef {import('../shared/live.js').Live} Live */
 /** @typedef {import('../sdk/statistics.js').Statistics} Statistics */
-/** @typedef {import('./alarms.js').Desk} Desk */
+/** @typedef {import('../sdk/operations.js').DesksView['desks'][number]} Desk */
 
 /** @param {{ live: Live, statistics: Readonly<Statistics>, desks: readonly Desk[] | undefined }} props */
 export function Wall({ live, statistics, desks }) {
@@ -62,13 +63,13 @@ function WallSide({ live, side, desk }) {
   const { current, sides, users } = live.presence.value;
   const staffed = sides.get(side.id)?.staffed === true;
   const people = [...users.values()].filter(({ delegation }) => delegation === side.id).length;
-  const isClosed = desk?.hasRoster && desk.unstaffedSinceMs === 0;
-  const state = !current ? "state_unknown" : staffed ? "ops_staffed" : "ops_unstaffed";
+  const closed = desk !== undefined && isClosed(desk);
+  const state = !current ? "state_unknown" : staffed ? "ops_staffed" : closed ? "ops_closed" : "ops_unstaffed";
   return (
     <section
       class="wall-side"
       style={sideStyle(side)}
-      data-state={current ? (staffed ? "staffed" : isClosed ? "closed" : "unstaffed") : "unknown"}
+      data-state={current ? (staffed ? "staffed" : closed ? "closed" : "unstaffed") : "unknown"}
     >
       <h2>{titled(side.title)}</h2>
       <p class="wall-state">{t(state)}</p>

@@ -93,11 +93,17 @@ function DeskNow({ registers, side, isStale }) {
   const { live } = registers;
   const title = live.side(side.delegation)?.title;
   const here = new Set(side.here);
+  // Whoever is on duty outside the hours is by a roster, and should be there.
+  const isClosed = side.outsideHours && side.onDuty.length === 0;
   return (
     <li class="side" style={sideStyle(live.side(side.delegation))}>
       <h3>
         <span>{title ? titled(title) : side.delegation}</span>
-        <small>{isStale ? t("state_unknown") : t(side.staffed ? "people_staffed" : "people_unstaffed")}</small>
+        <small>
+          {isStale
+            ? t("state_unknown")
+            : t(side.staffed ? "people_staffed" : isClosed ? "duty_closed" : "people_unstaffed")}
+        </small>
       </h3>
       {!isStale && side.present !== undefined && <p>{t("people_online", { count: side.present })}</p>}
       <ul>

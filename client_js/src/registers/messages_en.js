@@ -274,6 +274,7 @@ export const en = {
   duty_here: "here",
   duty_away: "not here",
   duty_until: "On duty until",
+  duty_closed: "Outside the desk’s hours",
   duty_unstaffed: "Nobody on duty is here since",
   handover_items: "Open for whoever comes in",
   handover_offered: "Offered to whoever comes in",

@@ -269,6 +269,7 @@ export const ko = {
   duty_here: "자리에 있음",
   duty_away: "자리에 없음",
   duty_until: "근무 종료",
+  duty_closed: "근무 시간 외",
   duty_unstaffed: "근무자가 없음, 시작",
   handover_items: "다음 근무자에게 넘길 일",
   handover_offered: "인계 대기 중",

@@ -15,6 +15,7 @@ const side = record({
   untilMs: withDefault(natural, 0),
   holder: withDefault(text, ""),
   unstaffedSinceMs: withDefault(natural, 0),
+  outsideHours: withDefault(flag, false),
 });
 
 const shift = record({ user: text, duty: text, startMs: natural, endMs: natural });

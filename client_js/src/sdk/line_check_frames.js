@@ -36,6 +36,7 @@ const desk = record({
   staffed: flag,
   hasRoster: flag,
   unstaffedSinceMs: withDefault(natural, 0),
+  outsideHours: withDefault(flag, false),
 });
 
 export const lineCheckReplies = {

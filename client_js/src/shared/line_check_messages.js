@@ -6,6 +6,7 @@ import { addTexts } from "./i18n.js";
 export const en = {
   desk_staffed: "desk staffed",
   desk_empty: "line up, desk unstaffed",
+  desk_closed: "line up, outside the desk’s hours",
   line_is_down: "line down",
   strip: "The last 30 days",
   outcome_answered: "Answered",
@@ -26,6 +27,7 @@ export const en = {
 export const ko = {
   desk_staffed: "근무자 있음",
   desk_empty: "회선 정상, 근무자 없음",
+  desk_closed: "회선 정상, 근무 시간 외",
   line_is_down: "회선 끊김",
   strip: "최근 30일",
   outcome_answered: "응답함",

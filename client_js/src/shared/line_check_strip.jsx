@@ -1,5 +1,6 @@
 /** The two desks as they are now, and the strip of the last days, in which every silence has its reason. */
 
+import { standingOf } from "./desk_standing.js";
 import { t } from "./i18n.js";
 import { Icon } from "./icons.jsx";
 import "./line_check_messages.js";
@@ -9,20 +10,33 @@ import { SideLabel } from "./side_label.jsx";
 /** @typedef {import('./live.js').Live} Live */
 /** @typedef {import('../sdk/line_check_frames.js').LineCheck} LineCheck */
 /** @typedef {import('../sdk/line_check_frames.js').LineCheckDay} LineCheckDay */
-/** @typedef {{ delegation: string, lineUp: boolean, staffed: boolean }} Desk */
+/** @typedef {import('./desk_standing.js').Desk} Desk */
 
 /** What stands in a cell besides its colour, so that the colour isn't all that tells. @type {Record<string, string>} */
 const SIGNS = { answered: "✓", desk_unstaffed: "–", not_answered: "?", line_down: "×" };
 
+const ICONS = new Map([
+  ["desk_staffed", "check"],
+  ["desk_closed", "clock"],
+]);
+
 /** @param {{ live: Live, desks: readonly Desk[] }} props */
 export function Desks({ live, desks }) {
-  return desks.map(({ delegation, lineUp, staffed }) => (
-    <span key={delegation} class="key" data-turned={lineUp && staffed}>
-      <Icon name={lineUp && staffed ? "check" : "warning"} />
-      <SideLabel side={live.side(delegation)} />
-      {t(lineUp ? (staffed ? "desk_staffed" : "desk_empty") : "line_is_down")}
-    </span>
-  ));
+  return inOrder(live, desks).map((desk) => {
+    const standing = standingOf(desk);
+    return (
+      <span key={desk.delegation} class="key" data-turned={standing === "desk_staffed"}>
+        <Icon name={ICONS.get(standing) ?? "warning"} />
+        <SideLabel side={live.side(desk.delegation)} />
+        {t(standing)}
+      </span>
+    );
+  });
+}
+
+/** Sides stand in one order on the whole page. @template {{ delegation: string }} T @param {Live} live @param {readonly T[]} desks */
+export function inOrder(live, desks) {
+  return live.sides.flatMap(({ id }) => desks.filter(({ delegation }) => delegation === id));
 }
 
 /** @param {{ live: Live, days: readonly LineCheckDay[] }} props */

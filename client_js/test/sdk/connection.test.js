@@ -93,6 +93,7 @@ async function refuseHandshake(bench) {
 describe("a server of another version", () => {
   for (const [what, plainAnswer] of /** @type {const} */ ([
     ["that speaks none of our subprotocols", { status: 400, spoken: "liaison.v2.msgpack, liaison.v2.json" }],
+    ["that speaks an older protocol", { status: 400, spoken: "liaison.v0.msgpack, liaison.v0.json" }],
     ["that has nothing at this path", { status: 404 }],
     ["that has other sockets at this path", { status: 426 }],
   ])) {

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from liaison.core.duty_roster import Hours, must_be_staffed
 from liaison.core.identifiers import DelegationId
 from liaison.core.line_check_register import Checks
 from liaison.core.line_check_register import fold as fold_checks
@@ -25,9 +26,11 @@ _NOBODY: Final = Here(is_connected=False, people=frozenset())
 class DeskWatch:
     """Answers ops, at whichever node."""
 
-    def __init__(self, office: "Office", rosters: Rosters) -> None:
+    def __init__(self, office: "Office", rosters: Rosters, hours: Hours) -> None:
         self._office = office
         self._rosters = rosters
+        self._hours = hours
+        self._zones: Final = {delegation.id: delegation.time_zone for delegation in office.profile.delegations}
         self._checks: Final = office.registers.of(LINE_CHECKS, Checks(), fold_checks)
 
     async def show(self, actor: Actor, command: Desks) -> DesksReply:
@@ -49,13 +52,15 @@ class DeskWatch:
 
     async def _desk(self, side: DelegationId, here: Here) -> DeskInfo:
         book = await self._rosters.registers[side].current()
-        people = on_duty(book, self._office.clock.wall_ms())
+        now_ms = self._office.clock.wall_ms()
+        people = on_duty(book, now_ms)
         return DeskInfo(
             side,
             line_up=here.is_connected,
             staffed=bool(here.people if people is None else here.people & people),
             has_roster=people is not None,
             unstaffed_since_ms=book.unstaffed_ms,
+            outside_hours=not must_be_staffed(self._hours, self._zones[side], now_ms),
         )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+import msgspec
 import structlog
 
 from liaison.core.dispatch_register import Book
@@ -75,7 +76,7 @@ class DutyDepartment:
         self._office = office
         self._settings = settings
         self._rosters = Rosters(office)
-        self._desk_watch = DeskWatch(office, self._rosters)
+        self._desk_watch = DeskWatch(office, self._rosters, settings.hours)
         self._zones: Final = {delegation.id: delegation.time_zone for delegation in office.profile.delegations}
         self._began_ms = office.clock.monotonic_ms()
         # Since when this node has seen a desk empty, and when it last told of it; by the monotonic clock.
@@ -130,11 +131,13 @@ class DutyDepartment:
         watches = [] if book.roster is None else book.roster.on_duty(now_ms)
         present = here.people if book.roster is None else here.people & {watch.user for watch in watches}
         granularity = Granularity.NAMED if is_own else self._office.presence.granularity
-        desk = frames.DutySide(side, granularity.value, bool(present))
+        # The hours are the office's, the same for both sides: they tell nothing of a roster.
+        outside = not must_be_staffed(self._settings.hours, self._zones[side], now_ms)
+        desk = frames.DutySide(side, granularity.value, bool(present), outside_hours=outside)
         if granularity is Granularity.STAFFED:
             return desk
         if granularity is Granularity.COUNT:
-            return frames.DutySide(side, granularity.value, bool(present), present=len(present))
+            return msgspec.structs.replace(desk, present=len(present))
         return frames.DutySide(
             side,
             granularity.value,
@@ -147,6 +150,7 @@ class DutyDepartment:
             until_ms=min((watch.end_ms for watch in watches), default=0) if is_own else 0,
             holder=book.holder if is_own else "",
             unstaffed_since_ms=book.unstaffed_ms if is_own else 0,
+            outside_hours=outside,
         )
 
     async def desks(self, actor: Actor, command: frames.Desks) -> frames.DesksReply:

@@ -82,7 +82,10 @@ DutyCommand = (
 
 
 class DutySide(Struct, frozen=True, omit_defaults=True):
-    """One side's desk. What the granularity doesn't tell of the other side is left out; the last three are own only."""
+    """One side's desk. What the granularity doesn't tell of the other side is left out.
+
+    `until_ms`, `holder` and `unstaffed_since_ms` are own only. `outside_hours`: the office asks for no officer now.
+    """
 
     delegation: str
     granularity: Literal["named", "count", "staffed"]
@@ -94,6 +97,7 @@ class DutySide(Struct, frozen=True, omit_defaults=True):
     until_ms: int = 0
     holder: str = ""
     unstaffed_since_ms: int = 0
+    outside_hours: bool = False
 
 
 class DutyReply(Reply, frozen=True, kw_only=True):
@@ -171,7 +175,7 @@ class DutyHandoversReply(Reply, frozen=True, kw_only=True):
 class DeskInfo(Struct, frozen=True, omit_defaults=True):
     """One side's desk as ops see it. `unstaffed_since_ms` is since when the alarm stands, 0 for none.
 
-    `line_up` and `staffed` say nothing while the reply `is_stale`.
+    `line_up` and `staffed` say nothing while the reply `is_stale`. `outside_hours`: the office asks for no officer now.
     """
 
     delegation: str
@@ -179,6 +183,7 @@ class DeskInfo(Struct, frozen=True, omit_defaults=True):
     staffed: bool
     has_roster: bool
     unstaffed_since_ms: int = 0
+    outside_hours: bool = False
 
 
 class DesksReply(Reply, frozen=True, kw_only=True):
