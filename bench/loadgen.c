@@ -687,14 +687,17 @@ int main(int argc, char **argv) {
     double cpu_before = cpu_seconds();
     uint64_t start = now_ns();
     int returning = options.missed ? options.subscribers : 0;
-    while ((ready + dead < all || resumed < returning) && now_ns() - start < 110000000000ull) {
+    while ((ready + dead < all || (resumed < returning && !dead)) && now_ns() - start < 110000000000ull) {
         while (begun < all && begun - ready - dead < CONNECTS_IN_FLIGHT) begin(begun++);
         turn(1);
     }
     double connect_s = (double)(now_ns() - start) / 1e9, connect_cpu = cpu_seconds() - cpu_before;
     long rss_after = rss_kib();
     if (dead) fprintf(stderr, "%d of %d connections failed\n", dead, all);
-    if (ready < all || resumed < returning) return 1;
+    if (ready < all || resumed < returning) {
+        fprintf(stderr, "%d of %d were let in and %d of %d resumed in %.1f s\n", ready, all, resumed, returning, connect_s);
+        return 1;
+    }
     usleep(200000);
 
     uint64_t fanout = (uint64_t)(options.subscribers / options.channels * options.follows), moment;
