@@ -80,7 +80,8 @@ class Day:
         return reply["dispatch"]
 
     async def play(self) -> None:
-        for act in (self.talk, self.attach, self.duty, self.line_checks, self.dispatches, self.suspension, self.sign):
+        acts = (self.talk, self.attach, self.duty, self.line_checks, self.dispatches, self.by_other_means)
+        for act in (*acts, self.suspension, self.two_keys, self.sign):
             await act()
         # What is repeated, and what alarms, does so by itself.
         await asyncio.sleep(310)
@@ -161,6 +162,46 @@ class Day:
             taken = {"handover": handed["handover"], "digest": handed["digest"]}
             await self.refused(f"{side}-1", "duty_acknowledge", **taken)
             await self.ask(f"{side}-2", "duty_acknowledge", **taken)
+
+    async def by_other_means(self) -> None:
+        one, two = self.one, self.two
+        drafted = await self.ask(f"{one}-1", "dispatch_draft", **LETTERS)
+        await self.step(f"{one}-1", "close", drafted["dispatch"]["dispatch"])
+        drafted = await self.ask(f"{one}-1", "dispatch_draft", **LETTERS)
+        name = drafted["dispatch"]["dispatch"]
+        await self.step(f"{one}-2", "clear", name)
+        number = (await self.step(f"{one}-1", "tender", name))["number"]
+        at_ms = self.whole.clock.wall_ms() - 1000
+        await self.step(f"{two}-1", "record_other_means", number, place="전화", at_ms=at_ms)
+        await self.step(f"{two}-1", "accept", number)
+        await self.step(f"{two}-1", "acknowledge", number)
+        handed = (await self.ask(f"{one}-2", "duty_hand_over"))["handover"]
+        await self.refused(f"{one}-1", "duty_withdraw", handover=handed["handover"])
+        await self.ask(f"{one}-2", "duty_withdraw", handover=handed["handover"])
+
+    async def two_keys(self) -> None:
+        one, two, weather = self.one, self.two, "joint/weather"
+        until_ms = self.whole.clock.wall_ms() + 600_000
+        for subject in (
+            {"kind": "membership", "channel": weather, "user": f"{one}-2", "access": "read"},
+            {"kind": "bot_access", "channel": weather, "user": f"{two}-bot", "access": "write"},
+            {"kind": "retention", "channel": weather, "days": 400},
+            {"kind": "export", "channel": weather, "until_ms": until_ms},
+        ):
+            made = await self.ask(f"{one}-head", "propose", subject=subject, expires_ms=until_ms)
+            keys = {"proposal": made["proposal"]["proposal"], "digest": made["proposal"]["digest"]}
+            for side in (two, one):
+                await self.ask(f"{side}-head", "approve_proposal", **keys)
+        await self.ask(f"{two}-head", "export_channel", channel=weather)
+        await self.refused(f"{one}-1", "export_channel", channel=weather)
+        ends: Sequence[tuple[str, str, dict[str, str]]] = (
+            (f"{two}-head", "reject_proposal", {"reason": "까닭"}),
+            (f"{one}-deputy", "withdraw_proposal", {}),
+        )
+        for head, end, words in ends:
+            subject = {"kind": "retention", "channel": weather, "days": 500}
+            made = await self.ask(f"{one}-head", "propose", subject=subject, expires_ms=until_ms)
+            await self.ask(head, end, proposal=made["proposal"]["proposal"], **words)
 
     async def suspension(self) -> None:
         one, two = self.one, self.two
@@ -294,3 +335,4 @@ def test_a_day_has_something_in_every_log_and_for_every_client(side: str) -> Non
     assert all(sum(map(len, streams.values())) > 50 for streams in day["pushed"].values())
     events = {row["data"].get("event") for rows in day["logs"].values() for row in rows}
     assert events >= {"answered", "acknowledged", "repeated", "closed", "carried_out", "key_registered", "roster"}
+    assert events >= {"other_means", "rejected", "withdrawn", "exported"}
