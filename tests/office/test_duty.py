@@ -255,6 +255,23 @@ def test_who_is_not_on_duty_about_now_hands_nothing_over_and_takes_nothing_but_a
     in_office(scenario)
 
 
+@pytest.mark.parametrize(("hours", "is_outside"), [(ALWAYS, False), (Hours(), True)], ids=["always", "by-day"])
+def test_ops_and_both_sides_are_told_alike_whether_the_hours_ask_for_an_officer(
+    hours: Hours, *, is_outside: bool
+) -> None:
+    async def scenario(whole: LiaisonOffice) -> None:
+        seen = await whole.ask("ops", "desks", days=1)
+        told = list(seen["desks"])
+        for side in SIDES:
+            told += (await whole.ask(f"{side}-1", "duty"))["sides"]
+        assert [each.get("outside_hours", False) for each in told] == [is_outside] * 6
+
+    administration, _, line_checks = DEPARTMENTS
+    in_liaison_office(
+        scenario, [administration, lambda office: DutyDepartment(office, DutySettings(hours)), line_checks]
+    )
+
+
 @pytest.mark.parametrize("side", SIDES)
 def test_ops_see_both_desks_the_alarm_and_what_checks_came_to_and_neither_text_nor_names(side: str) -> None:
     async def scenario(whole: LiaisonOffice) -> None:
