@@ -3,8 +3,8 @@
 The office has a channel with messages in it. A hundred readers follow it and hear two messages a second; then so many
 clients as are asked for come at once, 64 of them at a time in the middle of their handshake, and each resumes from
 fifty messages before the head. What counts is how long until each has all fifty, what that cost the server, and how
-late messages came to the hundred meanwhile. Those who have come back hear the two messages as well: ten a second would be
-a hundred thousand deliveries, which alone are most of a core, and then nobody else comes in.
+late messages came to the hundred meanwhile. Those who have come back hear the two messages as well: ten a second would
+be a hundred thousand deliveries, which alone are most of a core.
 """
 
 import argparse
