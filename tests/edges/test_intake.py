@@ -40,6 +40,18 @@ async def test_a_turn_reads_for_a_millisecond_and_the_next_ones_go_on() -> None:
     assert counts == [4, 8, 10, 10]
 
 
+async def test_reading_has_its_share_of_turns_that_are_long_for_other_reasons() -> None:
+    desk = Desk()
+    desk.wait("south-1", 100)
+    desk.now_s += 0.001
+    await asyncio.sleep(0)
+    assert len(desk.read) == 4
+    desk.now_s += 0.031
+    await asyncio.sleep(0)
+    # An eighth of 32 ms, in messages of 0.25 ms.
+    assert len(desk.read) == 4 + 16
+
+
 async def test_whoever_comes_beside_a_flood_of_the_other_side_is_read_next() -> None:
     desk = Desk()
     for number in range(9):

@@ -67,8 +67,10 @@ async def test_a_flood_of_one_side_is_read_in_turn_with_what_the_other_side_says
     flood.socket.data_received(b"".join(masked(Opcode.BINARY, b"%d" % number) for number in range(50)))
     other.socket.data_received(masked(Opcode.BINARY, b"other"))
     assert read == [b"0"]
+    assert (flood.socket.has_unread, other.socket.has_unread) == (True, True)
     while len(read) < 51:
         await asyncio.sleep(0)
+    assert (flood.socket.has_unread, other.socket.has_unread) == (False, False)
     assert read.index(b"other") <= 2
     assert [payload for payload in read if payload != b"other"] == [b"%d" % number for number in range(50)]
 

@@ -140,6 +140,7 @@ class Wire:
     def __init__(self) -> None:
         self.frames: list[dict[str, Any]] = []
         self.is_writable = True
+        self.has_unread = False
         self.closed_with: tuple[CloseCode, str] | None = None
         self.is_reading = True
         # Called after each send: a socket may be full after any of them.

@@ -42,6 +42,19 @@ def test_whoever_does_not_say_who_they_are_in_time_is_told_so_and_closed() -> No
     in_office(scenario)
 
 
+def test_nobody_is_late_while_what_they_sent_waits_to_be_read() -> None:
+    async def scenario(whole: WholeOffice) -> None:
+        seat = whole.open()
+        seat.wire.has_unread = True
+        await asyncio.sleep(3 * AUTHENTICATION_TIMEOUT_MS / 1000)
+        assert seat.close_code is None
+        seat.wire.has_unread = False
+        await asyncio.sleep(1)
+        assert seat.errors == ["authentication_timeout"]
+
+    in_office(scenario)
+
+
 def test_a_session_that_was_let_in_has_no_deadline_any_more_and_may_send_longer_frames() -> None:
     async def scenario(whole: WholeOffice) -> None:
         seat = whole.open()

@@ -68,6 +68,10 @@ class Link:
         return is_taken
 
     @property
+    def has_unread(self) -> bool:
+        return False
+
+    @property
     def is_writable(self) -> bool:
         return not self._was_full
 

@@ -193,6 +193,11 @@ class CoalescingConnection(asyncio.Protocol):
         return True
 
     @property
+    def has_unread(self) -> bool:
+        """Nothing waits to be read where nothing comes; ports.connection.Connection."""
+        return False
+
+    @property
     def is_writable(self) -> bool:
         """False while the peer takes too little, or while this turn has queued more than a connection should hold."""
         return not self._is_blocked and self._pending_bytes <= HIGH_WATER_BYTES

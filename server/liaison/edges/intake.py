@@ -1,8 +1,11 @@
-"""Whose messages are read next. One turn of the event loop reads for a millisecond; what is left waits for its turn.
+"""Whose messages are read next. One turn of the event loop reads for about a millisecond; what is left waits its turn.
 
 A connection's messages come as pieces of up to a quarter of a megabyte. When each was read to its end, a flood of ten
 people made a turn of the loop last 60 ms, and what the other side said waited for several of them before it so much as
 reached the queue in which the sides take turns. Here it waits for one millisecond, and is next.
+
+Where a turn is long for other reasons, as when thousands come back at once and are sent what they missed, a millisecond
+of it would be next to nothing, and `connect` commands would wait until their time is over. So reading has its share.
 """
 
 import asyncio
@@ -14,6 +17,8 @@ from liaison.core.turns import Turns
 
 # Some fifteen messages. A turn costs some 20 µs beside them: shorter ones would be felt in how many a node can take.
 READING_PER_TURN_S: Final = 0.001
+# Of turns that take longer than eight times as much.
+READING_SHARE: Final = 1 / 8
 
 
 class Unread(Protocol):
@@ -35,6 +40,7 @@ class Intake:
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s
         self._waiting: Turns[Unread] = Turns()
+        self._turn_began_s = 0.0
         self._turn_ends_s = 0.0
         self._is_counting = False
 
@@ -54,9 +60,10 @@ class Intake:
         if not self._is_counting:
             self._begin_turn()
 
-    def _begin_turn(self) -> None:
+    def _begin_turn(self, last_took_s: float = 0.0) -> None:
         self._is_counting = True
-        self._turn_ends_s = self._now_s() + READING_PER_TURN_S
+        self._turn_began_s = self._now_s()
+        self._turn_ends_s = self._turn_began_s + max(READING_PER_TURN_S, last_took_s * READING_SHARE)
         asyncio.get_running_loop().call_soon(self._read)
 
     def _read(self) -> None:
@@ -64,7 +71,7 @@ class Intake:
         self._is_counting = False
         if not self._waiting:
             return
-        self._begin_turn()
+        self._begin_turn(self._now_s() - self._turn_began_s)
         while self._waiting:
             connection = self._waiting.pop()
             if connection.take_next():

@@ -164,6 +164,11 @@ class SocketProtocol(CoalescingConnection):
         """Whose messages these are; intake.Unread."""
         return ("", "") if self._receiver is None else self._receiver.party
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether something waits for its turn to be read; ports.connection.Connection."""
+        return self._waits
+
     def data_received(self, data: bytes) -> None:
         """Read frames; whole messages go to the receiver, in order, until one of the two ends closes."""
         self._heard = True

@@ -27,6 +27,11 @@ class Connection(Protocol):
         """False while the peer takes too little: send no more messages, let them be read from the log later."""
         ...
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether something has come that wasn't read yet, because others have their turn: the peer isn't silent."""
+        ...
+
     def buffered_bytes(self) -> int:
         """How much waits to be written."""
         ...
