@@ -37,7 +37,7 @@ def test_whoever_does_not_say_who_they_are_in_time_is_told_so_and_closed() -> No
         assert seat.close_code is None
         await asyncio.sleep(0.02)
         assert seat.errors == ["authentication_timeout"]
-        assert seat.close_code == 4502
+        assert seat.close_code == 4006
 
     in_office(scenario)
 

@@ -369,8 +369,11 @@ async def test_everything_that_is_listed_for_a_stranger_is_the_same_before_and_a
     async with open_premises(tmp_path) as premises:
         # Everybody is there all the time, so that presence shows the same people in both looks.
         async with AsyncExitStack() as everybody:
-            for user in premises.secrets:
-                await everybody.enter_async_context(premises.client(user))
+            clients = [await everybody.enter_async_context(premises.client(user)) for user in premises.secrets]
+            # What several do at once is written together, a little later.
+            async with asyncio.timeout(5):
+                while [one["online"] for one in (await clients[0].ask({"type": "presence"}))["sides"]] != [3, 3]:
+                    await asyncio.sleep(0.01)
             before = {user: await _overview(premises, user) for user in strangers(side)}
             await _private_channels(premises, side)
             after = {user: await _overview(premises, user) for user in strangers(side)}

@@ -152,8 +152,8 @@ class Answers:
 
     async def _correct(self, actor: Actor, command: frames.Correct) -> frames.Reply:
         channel = self._office.registry.may(actor, Action.PUBLISH, command.channel)
-        await self._own_text(actor, channel, command.seq)
         text = _stored_text(command.text)
+        await self._own_text(actor, channel, command.seq)
         return await self._submit(command.id, channel, _about(actor, command, EntryKind.CORRECTION, text=text))
 
     async def _withdraw(self, actor: Actor, command: frames.Withdraw) -> frames.Reply:

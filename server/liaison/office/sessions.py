@@ -502,16 +502,20 @@ class Session:
         self.connection.close(CloseCode.UNAUTHENTICATED, self._end_cause)
 
     def _authentication_deadline(self) -> None:
-        if self.connection.has_unread:
-            # It may be the `connect`; when thousands come back at once, their turns take longer than their time.
-            self._deadline = asyncio.get_running_loop().call_later(_READ_WITHIN_S, self._authentication_deadline)
+        loop = asyncio.get_running_loop()
+        if self.connection.has_unread or loop.time() - self._deadline.when() > _STUCK_S:
+            # The `connect` may be here: among thousands of others that wait for their turn, or in a socket that a
+            # process which stood still hasn't looked at.
+            self._deadline = loop.call_later(_READ_WITHIN_S, self._authentication_deadline)
             return
         after = step(self.state, Event.DEADLINE)
         if isinstance(after, ErrorCode):
             self._refuse(0, LiaisonError(after, _STATE_REFUSALS[after]))
 
 
-# When whoever has something unread at the end of their time is looked at again.
+# A deadline that comes so late found the process stopped or the loop stuck.
+_STUCK_S: Final = 0.5
+# When whoever may have something unread at the end of their time is looked at again.
 _READ_WITHIN_S: Final = 1.0
 _STATE_REFUSALS: Final = {
     ErrorCode.NOT_CONNECTED: "the first command must be connect",

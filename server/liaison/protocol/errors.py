@@ -35,7 +35,7 @@ class ErrorCode(Enum):
     TOO_LARGE = ErrorRow(105, False, 413)
 
     UNAUTHENTICATED = ErrorRow(200, False, 401, CloseCode.UNAUTHENTICATED)
-    AUTHENTICATION_TIMEOUT = ErrorRow(201, False, 408, CloseCode.AUTHENTICATION_TIMEOUT)
+    AUTHENTICATION_TIMEOUT = ErrorRow(201, True, 408, CloseCode.AUTHENTICATION_TIMEOUT)
     REVOKED = ErrorRow(202, False, 401, CloseCode.REVOKED)
     WRONG_CREDENTIALS = ErrorRow(203, False, 401)
     FORBIDDEN = ErrorRow(204, False, 403)
