@@ -9,6 +9,7 @@
 #   make screenshots               pictures of the pages, into client_js/screenshots/
 #   make client                     the browser client, into server/liaison/static/
 #   make lock [ARGS=--upgrade]      the hashed lock files, from pyproject.toml
+#   make audit                      what is locked, against the known advisories of PyPI and npm; needs the network
 
 PYTHON ?= python3
 ARGS ?=
@@ -34,7 +35,7 @@ SHARED_TESTS := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reor
 .DEFAULT_GOAL := help
 # Two steps that need the same half-made environment must not both make it.
 .NOTPARALLEL:
-.PHONY: help run test check torture bench bench-quick bench-growth screenshots client lock checks node system-packages clean
+.PHONY: help run test check torture bench bench-quick bench-growth screenshots client lock audit checks node system-packages clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -122,7 +123,18 @@ lock: .venv/.dev
 	$$compile pyproject.toml --extra server --constraint $(LOCKS)/server.txt --output-file $(LOCKS)/runtime.txt; \
 	$$compile pyproject.toml --extra server --group dev --constraint $(LOCKS)/server.txt --output-file $(LOCKS)/dev.txt; \
 	$$compile --group uv --constraint $(LOCKS)/dev.txt --output-file $(LOCKS)/uv.txt; \
-	$$compile --group node --output-file $(LOCKS)/node.txt
+	$$compile --group node --output-file $(LOCKS)/node.txt; \
+	$$compile --group audit --output-file $(LOCKS)/audit.txt
+
+# Once a day and before a release, beside `make test` and not in it: an advisory is no fault of the change that meets it.
+audit: .venv/.audit client
+	.venv/audit/bin/pip-audit --disable-pip --require-hashes -r $(LOCKS)/dev.txt
+	@$(BUILD_CLIENT) npm audit
+
+.venv/.audit: $(LOCKS)/audit.txt | .venv/.uv
+	$(PYTHON) -m venv --clear .venv/audit
+	@$(AS_PIP) $(BIN)/uv pip install --quiet --python .venv/audit/bin/python --require-hashes -r $(LOCKS)/audit.txt
+	@touch $@
 
 clean:
 	rm -rf .venv client_js/node_modules server/liaison/static dist

@@ -37,6 +37,7 @@ def asked_for() -> dict[str, list[str]]:
         "dev.txt": server + group("dev"),
         "node.txt": group("node"),
         "uv.txt": group("uv"),
+        "audit.txt": group("audit"),
     }
 
 
