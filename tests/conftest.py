@@ -120,5 +120,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("simulation")
     group.addoption("--seeds", type=int, default=50, help="how many seeds the simulation runs (a release: 2000)")
     group.addoption("--first-seed", type=int, default=0, help="the first of them")
+    group = parser.getgroup("browser")
+    group.addoption("--all-appearances", action="store_true", help="let axe look at every screen × theme × language")
     group = parser.getgroup("system")
     group.addoption("--long-stall", action="store_true", help="let stalled readers stall for 60 s (`make test`: 10 s)")

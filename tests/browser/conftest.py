@@ -35,6 +35,16 @@ _REPORT_VIOLATIONS = f"""document.addEventListener("securitypolicyviolation", (e
 }});"""
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Look at each screen in both languages and both appearances; at all four pairs of them when asked to."""
+    if {"locale", "scheme"} <= set(metafunc.fixturenames):
+        pairs = [(KOREAN, "light"), (BRITISH, "dark")]
+        if metafunc.config.getoption("--all-appearances"):
+            pairs += [(KOREAN, "dark"), (BRITISH, "light")]
+        names = [f"{locale['locale'][:2]}-{scheme}" for locale, scheme in pairs]
+        metafunc.parametrize(("locale", "scheme"), pairs, ids=names)
+
+
 @pytest.fixture(scope="session")
 def client_build() -> None:
     """The client as its sources are now; a no-op where it is fresh."""

@@ -6,19 +6,14 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.browser.axe import Scheme, serious_findings
-from tests.browser.conftest import BRITISH, KOREAN, OpenPage, SignIn, SitDown
+from tests.browser.conftest import BRITISH, OpenPage, SignIn, SitDown
 from tests.live_server import LiveServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
 
 
-# Each screen is seen in both languages and in both appearances, but not in all four pairs of them.
-_APPEARANCES = pytest.mark.parametrize(("locale", "scheme"), [(KOREAN, "light"), (BRITISH, "dark")], ids=["ko", "en"])
-
-
 # Axe looks at everything on eight screens.
 @pytest.mark.timeout(180)
-@_APPEARANCES
 def test_no_screen_has_a_serious_finding(
     open_page: OpenPage, sit_down: SitDown, locale: dict[str, str], scheme: Scheme
 ) -> None:
@@ -54,7 +49,6 @@ def test_no_screen_has_a_serious_finding(
 
 # Axe looks at everything on nine screens.
 @pytest.mark.timeout(180)
-@_APPEARANCES
 def test_no_screen_of_the_registers_has_a_serious_finding(
     sit_down: SitDown, registers: None, locale: dict[str, str], scheme: Scheme
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.axe import Scheme, serious_findings
-from tests.browser.conftest import BRITISH, KOREAN, SignIn, SitDown
+from tests.browser.conftest import BRITISH, SignIn, SitDown
 from tests.live_server import LiveServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
@@ -311,8 +311,6 @@ def test_charts_are_drawn_of_what_is_pushed_and_ask_nobody_else(
     assert reports == []
 
 
-# Both languages and both appearances, but not all four pairs of them.
-@pytest.mark.parametrize(("locale", "scheme"), [(KOREAN, "light"), (BRITISH, "dark")], ids=["ko", "en"])
 def test_nothing_serious_stands_in_the_way_of_anybody(
     locale: dict[str, str], scheme: Scheme, sign_in: SignIn, sit_down: SitDown
 ) -> None:
