@@ -45,14 +45,15 @@ run: .venv/.server client
 
 # The cheap checks come first, so that a misspelt name doesn't cost the minutes that the browser tests take; meanwhile
 # the system's packages arrive. Three workers share two cores for what measures nothing, since much of it waits; what
-# measures then goes one by one, beside nothing but tests that wait for seconds to pass.
+# measures then has the machine for itself. (Tests that only wait for seconds to pass were tried beside those that
+# measure: scrolling lost frames to them, and readers' p99 a half.)
 test:
 	@.ci/system-packages & packages=$$!; $(MAKE) --no-print-directory checks && wait $$packages
-	$(SHARED_TESTS) -m 'not alone and not patient' $(ARGS)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'alone or patient' $(ARGS)
+	$(SHARED_TESTS) -m 'not alone' $(ARGS)
+	$(BIN)/python -m pytest -m alone $(ARGS)
 
 check: checks
-	$(SHARED_TESTS) --quiet -m 'not slow and not system and not browser and not alone and not patient' $(ARGS)
+	$(SHARED_TESTS) --quiet -m 'not slow and not system and not browser and not alone' $(ARGS)
 
 torture: system-packages .venv/.dev client
 	$(BIN)/python -m tests.torture --seconds $(SECONDS) --seed $(SEED) $(ARGS)

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 # API leaves an event loop running on the main thread until the session ends, and no asyncio test can run after that.
 ORDER = ("", "slow", "system", "browser")
 
-# What can't share the machine runs in two lanes, one test at a time in each.
-LANES = ("alone", "patient")
-
 # No deadline per example: two shared cores make single examples slow at random. In CI the examples are the same each
 # time, so that a change isn't held up by a rare find that it didn't cause; developers' runs go on finding those.
 settings.register_profile("liaison", deadline=None, print_blob=True, derandomize="CI" in os.environ)
@@ -37,10 +34,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return max(ORDER.index(mark) for mark in _marks(item))
 
     items.sort(key=place)
-    for item in items:
-        for lane in LANES:
-            if item.get_closest_marker(lane):
-                item.add_marker(pytest.mark.xdist_group(lane))
     if "PYTEST_XDIST_WORKER" in os.environ:
         _longest_first(items, place)
 

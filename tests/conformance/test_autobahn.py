@@ -25,7 +25,7 @@ from liaison.edges.websocket import accept_value, switching_protocols
 from liaison.protocol.codec import websocket_frame
 
 # A server has a second to end each connection: beside other tests' load the machine alone may take that.
-pytestmark = [pytest.mark.system, pytest.mark.patient, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(240)]
 
 _ANY_NUMBER: Final = 1 << 30
 _CASE_BYTES: Final = 16 * 1024 * 1024

@@ -88,7 +88,7 @@ async def test_what_one_worker_is_told_all_others_tell_and_all_show_the_same_peo
 
 
 # Whoever is away for longer than the grace period, because others have the machine, is rightly shown offline.
-@pytest.mark.patient
+@pytest.mark.alone
 async def test_workers_are_renewed_one_by_one_under_load_and_nothing_is_lost_nobody_shown_offline(
     workers: Workers,
 ) -> None:

@@ -6,7 +6,7 @@ from tests.torture.history_file import HistoryFile
 from tests.torture.scenarios import across_nodes, hold, last_hint_lost, node_killed, redis_killed
 from tests.torture.site import Site
 
-pytestmark = [pytest.mark.system, pytest.mark.patient, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(300)]
 
 
 async def test_messages_cross_between_nodes_quickly(whole_site: Site, history: HistoryFile) -> None:
