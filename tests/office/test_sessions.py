@@ -55,6 +55,20 @@ def test_nobody_is_late_while_what_they_sent_waits_to_be_read() -> None:
     in_office(scenario)
 
 
+def test_nobody_is_late_for_a_standstill_of_the_node() -> None:
+    async def scenario(whole: WholeOffice) -> None:
+        seat, silent = whole.open(), whole.open()
+        await asyncio.sleep(AUTHENTICATION_TIMEOUT_MS / 1000 - 0.1)
+        whole.world.stop_the_process(2_000)
+        # The deadline comes before what lies in the sockets.
+        await asyncio.sleep(0.01)
+        await seat.ask("connect", token=secret_of("south-1"))
+        await asyncio.sleep(2)
+        assert (seat.close_code, silent.close_code) == (None, 4006)
+
+    in_office(scenario)
+
+
 def test_a_session_that_was_let_in_has_no_deadline_any_more_and_may_send_longer_frames() -> None:
     async def scenario(whole: WholeOffice) -> None:
         seat = whole.open()

@@ -41,6 +41,7 @@ class WholeOffice:
     """Two officials and a bot of each side, ops, and a channel of each kind."""
 
     def __init__(self, world: virtual_time.World, settings: OfficeSettings) -> None:
+        self.world = world
         self.clock = world.clock
         self.log = ListLog()
         database = memory_database(world.run_blocking)

@@ -77,7 +77,6 @@ class _Run:
         database = memory_database(world.run_blocking)
         self._whole = DispatchOffice(world.clock, database, MemoryMarks(), SETTINGS)
         self._nodes = StormyNodes(self._whole.node, self._whole.log, self._weather, world.random)
-        self._faults = 0
         # What was granted, by user and key.
         self._granted: set[tuple[str, str]] = set()
 
@@ -88,7 +87,7 @@ class _Run:
             await self._nodes.begin()
         async with asyncio.TaskGroup() as tasks:
             acting = [tasks.create_task(self._act(user, random.Random(self._rng.randrange(2**32)))) for user in PEOPLE]
-            await self._storm()
+            faults = await self._nodes.storm(STORM_S)
             for task in acting:
                 task.cancel()
         self._weather.p_append_fails, self._weather.log_full = 0.0, False
@@ -97,23 +96,7 @@ class _Run:
         own = {side: await self._whole.entries(own_dispatches(DelegationId(side))) for side in SIDES}
         await self._nodes.crash_all()
         broken = list(violations(own, joint, self._granted))
-        return Outcome(broken, len(self._granted), sum(map(len, map(given_numbers, own.values()))), self._faults)
-
-    async def _storm(self) -> None:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + STORM_S
-        while loop.time() < until:
-            await asyncio.sleep(self._rng.expovariate(1 / 0.8))
-            self._faults += 1
-            match self._rng.choice(("crash", "crash", "full", "stall")):
-                case "crash":
-                    await self._nodes.crash(self._rng.choice(self._nodes.up))
-                    await self._nodes.begin()
-                case "full":
-                    self._weather.log_full = True
-                    loop.call_later(self._rng.uniform(0.1, 0.6), setattr, self._weather, "log_full", False)
-                case _:
-                    self._weather.log_stalled_until = loop.time() + self._rng.uniform(0, 0.6)
+        return Outcome(broken, len(self._granted), sum(map(len, map(given_numbers, own.values()))), faults)
 
     # --- people ---------------------------------------------------------------------------------------------------
 

@@ -75,6 +75,24 @@ class StormyNodes:
         for node in list(self.up):
             await self.crash(node)
 
+    async def storm(self, seconds: float) -> int:
+        """Crash nodes, fill the log's disk and stall it, again and again; give how many faults there were."""
+        loop = asyncio.get_running_loop()
+        until, faults = loop.time() + seconds, 0
+        while loop.time() < until:
+            await asyncio.sleep(self._rng.expovariate(1 / 0.8))
+            faults += 1
+            match self._rng.choice(("crash", "crash", "full", "stall")):
+                case "crash":
+                    await self.crash(self._rng.choice(self.up))
+                    await self.begin()
+                case "full":
+                    self._weather.log_full = True
+                    loop.call_later(self._rng.uniform(0.1, 0.6), setattr, self._weather, "log_full", False)
+                case _:
+                    self._weather.log_stalled_until = loop.time() + self._rng.uniform(0, 0.6)
+        return faults
+
     async def insist(self, ask: Callable[[Office], Awaitable[T]], rng: random.Random) -> T:
         """Ask the same, at whatever node is up, until there is an answer that is final. Raises LiaisonError if not so.
 

@@ -187,7 +187,6 @@ class _Run:
         self._nodes = StormyNodes(self._whole.node, self._whole.log, self._weather, world.random)
         self._granted: list[Granted] = []
         self._fetched: list[tuple[str, bytes]] = []
-        self._faults = 0
 
     def _stores(self) -> AttachmentStores:
         rng = random.Random(self._rng.randrange(2**32))
@@ -202,7 +201,7 @@ class _Run:
         async with asyncio.TaskGroup() as tasks:
             actors = [_Actor(self, side, random.Random(self._rng.randrange(2**32))) for side in SIDES]
             acting = [tasks.create_task(actor.act()) for actor in actors]
-            await self._storm()
+            faults = await self._nodes.storm(STORM_S)
             for task in acting:
                 task.cancel()
         self._weather.p_append_fails, self._weather.log_full = 0.0, False
@@ -219,24 +218,8 @@ class _Run:
             signed=signed,
             attached=len(named),
             cleared=self._contents.removals,
-            faults=self._faults,
+            faults=faults,
         )
-
-    async def _storm(self) -> None:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + STORM_S
-        while loop.time() < until:
-            await asyncio.sleep(self._rng.expovariate(1 / 0.8))
-            self._faults += 1
-            match self._rng.choice(("crash", "crash", "full", "stall")):
-                case "crash":
-                    await self._nodes.crash(self._rng.choice(self._nodes.up))
-                    await self._nodes.begin()
-                case "full":
-                    self._weather.log_full = True
-                    loop.call_later(self._rng.uniform(0.1, 0.6), setattr, self._weather, "log_full", False)
-                case _:
-                    self._weather.log_stalled_until = loop.time() + self._rng.uniform(0, 0.6)
 
     # --- what an actor may do -------------------------------------------------------------------------------------
 
